@@ -1,0 +1,1 @@
+//! Cryptography and formats of Sealward: pure, without I/O, clocks or globals

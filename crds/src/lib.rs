@@ -1,0 +1,1 @@
+//! The API types of sealward.dev, their rules, and the YAML generated from them

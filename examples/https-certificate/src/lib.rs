@@ -1,0 +1,1 @@
+//! An HTTPS server whose private key is deployed as ciphertext only

@@ -1,0 +1,1 @@
+//! Reconciles customer master keys into sealed key material

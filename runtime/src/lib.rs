@@ -1,0 +1,1 @@
+//! What Sealward's servers share: shutdown, readiness, admin server, telemetry

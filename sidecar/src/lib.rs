@@ -1,0 +1,1 @@
+//! Serves the localhost endpoint with which an application decrypts
