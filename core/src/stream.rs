@@ -107,10 +107,9 @@ impl<R: Read> OpenReader<R> {
     fn fill(&mut self) -> io::Result<()> {
         self.taken = 0;
         self.buffer.clear();
-        let limit = u64::try_from(SLOT).expect("SLOT is 16,400");
         self.inner
             .by_ref()
-            .take(limit)
+            .take(length(SLOT))
             .read_to_end(&mut self.buffer)?;
         let full = self.buffer.len() == SLOT;
         if self.buffer.len() < TAG {
@@ -164,7 +163,7 @@ impl<R: Read + Seek> OpenReader<R> {
         if let Some(extent) = self.extent {
             return Ok(extent);
         }
-        let slot = u64::try_from(SLOT).expect("SLOT is 16,400");
+        let slot = length(SLOT);
         let read = match self.state {
             State::Last => {
                 // `next` counts the last chunk, whose length is that of the buffer.

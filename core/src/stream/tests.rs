@@ -285,7 +285,7 @@ proptest! {
         let plaintext = pattern(len);
         let mut sealed = file.seal([&plaintext[..]], Backend::default());
         let at = place.index(sealed.len());
-        sealed[at] ^= 1 << bit;
+        sealed[at] ^= 1_u8 << bit;
         for backend in backends() {
             let (out, result) = file.open(&sealed, 5000, backend);
             prop_assert!(result.is_err());
