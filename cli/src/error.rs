@@ -1,0 +1,122 @@
+//! What can go wrong in a command, each with the status that it ends with.
+
+use std::io;
+
+use http::StatusCode;
+use sealward_core::ContextError;
+
+use crate::client::CallError;
+use crate::endpoint::EndpointError;
+use crate::exit::Exit;
+use crate::file::{DraftError, FileError};
+use crate::input::InputError;
+use crate::output::OutputError;
+use crate::shell::ManError;
+
+/// Why a command failed. The message is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The endpoint or token cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// A call gave no result.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Small input cannot be used.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// `--context` or `--aad` cannot be used.
+    #[error("--context or --aad: {0}")]
+    Context(#[from] ContextError),
+    /// A file was not encrypted or decrypted.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Standard output cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// There is nothing to encrypt under.
+    #[error("the endpoint has no keys; apply a CustomerMasterKey first")]
+    NoKeys,
+    /// It is not clear what to encrypt under.
+    #[error("there is more than one key, so give one of them with --key: {names}")]
+    ManyKeys {
+        /// Which there are.
+        names: String,
+    },
+    /// The man pages cannot be written.
+    #[error(transparent)]
+    Man(#[from] ManError),
+    /// A signal ended the command.
+    #[error("stopped by a signal; no partial file is left")]
+    Stopped(Exit),
+    /// A system call outside of any file failed.
+    #[error("the operating system refused")]
+    System(#[from] io::Error),
+}
+
+impl Error {
+    /// The status that the process ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Endpoint(error) => of_endpoint(error),
+            Self::Call(error) => of_call(error),
+            Self::Input(InputError::Read { source, .. })
+            | Self::Output(OutputError(source))
+            | Self::System(source) => Exit::of_io(source),
+            Self::Input(_) | Self::Context(_) | Self::NoKeys | Self::ManyKeys { .. } => Exit::Usage,
+            Self::File(error) => of_file(error),
+            Self::Man(error) => Exit::of_io(&error.source),
+            Self::Stopped(exit) => *exit,
+        }
+    }
+}
+
+fn of_endpoint(error: &EndpointError) -> Exit {
+    match error {
+        EndpointError::Malformed(_) | EndpointError::NotLoopback(_) => Exit::Usage,
+        EndpointError::TokenFile { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Exit::NoPermission
+        }
+        EndpointError::NoTokenFile(_)
+        | EndpointError::TokenFile { .. }
+        | EndpointError::NotAToken(_) => Exit::NoToken,
+    }
+}
+
+fn of_call(error: &CallError) -> Exit {
+    match error {
+        CallError::Connect { .. } | CallError::Deadline { .. } | CallError::Broken { .. } => {
+            Exit::Unavailable
+        }
+        // Whether damage is found here or by the endpoint makes no difference to who asked.
+        CallError::Refused { code, .. } if code == "KMS.2201" => Exit::NotAuthentic,
+        CallError::Refused { status, .. } if status.is_server_error() => Exit::Unavailable,
+        CallError::Refused { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
+            Exit::Unavailable
+        }
+        CallError::Refused { .. } => Exit::Refused,
+        CallError::Unreadable { .. } => Exit::Failure,
+    }
+}
+
+fn of_file(error: &FileError) -> Exit {
+    match error {
+        FileError::Input { source, .. } | FileError::Read(source) | FileError::Write(source) => {
+            Exit::of_io(source)
+        }
+        FileError::Pipe(source) => Exit::of_io(source),
+        FileError::Draft(error) => match error {
+            DraftError::Exists(_) => Exit::OutputExists,
+            DraftError::NotAFile(_) | DraftError::NoName(_) => Exit::Usage,
+            DraftError::Create { source, .. } | DraftError::Publish { source, .. } => {
+                Exit::of_io(source)
+            }
+        },
+        FileError::NotEnveloped(_) | FileError::CutShort | FileError::NotAuthentic => {
+            Exit::NotAuthentic
+        }
+        FileError::DataKey(_) | FileError::Seal(_) | FileError::Ended => Exit::Failure,
+    }
+}
