@@ -1,0 +1,104 @@
+# What people and CI run. CI runs `make ci` and nothing else.
+#
+# Needed: Rust by rustup, gcc and g++, Go 1.26, Python 3.11 with venv, openssl, curl. Whatever else is
+# used comes from package registries at pinned versions and is kept in .cache/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+CARGO ?= cargo
+# How long `make fuzz` runs each target.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the released programs
+	$(CARGO) build --release --locked --workspace --exclude sealward-tests
+
+.PHONY: demo
+demo: ## See both jobs of Sealward done on real input, in two minutes and without a cluster
+	tools/demo.sh
+
+##### Tests
+
+# In this order: what is quick to fail comes first.
+STAGES := setup lint test-crates test-core test-doc deny test-sdk test-interop test-sops \
+	test-example test-demo fuzz demo
+
+.PHONY: test
+test: ## Set up for, and run, every test; ends with the time of each stage
+	FUZZ_SECONDS=10 tools/test.sh $(STAGES)
+
+.PHONY: ci
+ci: test
+
+.PHONY: setup
+setup: ## Install what the tests need from package registries into .cache/
+	@tools/cargo-tool.sh cargo-deny
+	@tools/cargo-tool.sh cargo-fuzz
+	@tools/sops.sh
+	@tools/python-env.sh latest
+	@tools/python-env.sh v1
+
+.PHONY: lint
+lint: ## Check formatting, clippy and rustdoc; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+.PHONY: test-crates
+test-crates: ## Run the unit and integration tests of every crate
+	$(CARGO) test --workspace --exclude sealward-tests --locked --all-targets
+
+.PHONY: test-core
+test-core: ## Run the tests of core on each of its two AEAD implementations
+	$(CARGO) test --package sealward-core --locked
+	$(CARGO) test --package sealward-core --locked --features aws-lc
+
+.PHONY: test-doc
+test-doc: ## Run the examples in the documentation
+	$(CARGO) test --workspace --locked --doc
+
+# Whole programs: one stage for each file in tests/tests/.
+.PHONY: test-sdk test-interop test-sops test-example test-demo
+test-sdk: ## Run the official SDK packages from PyPI, unchanged, against `sealward dev`
+test-interop: ## Exchange messages and files with PyPI's cryptography package
+test-sops: ## Run the real sops program against `sealward dev`
+test-example: ## Run the HTTPS server of the demo, also where it must refuse
+test-demo: ## Run the demo on a small file, and interrupt it
+test-sdk test-interop test-sops test-example test-demo: test-%:
+	$(CARGO) test --package sealward-tests --locked --test $* -- --nocapture
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target in fuzz/ for FUZZ_SECONDS each
+	tools/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: mutants
+mutants: ## Change core in every small way there is; a test must fail for each
+	$$(tools/cargo-tool.sh cargo-mutants) mutants --package sealward-core --all-features
+
+##### Dependencies
+
+.PHONY: deny
+deny: ## Check sources, licences and duplicates of all dependencies
+	$$(tools/cargo-tool.sh cargo-deny) --workspace --all-features --locked check bans licenses sources
+
+.PHONY: advisories
+advisories: ## Check dependencies for known vulnerabilities (fetches the RustSec database)
+	$$(tools/cargo-tool.sh cargo-deny) --workspace --all-features --locked check advisories
+
+##### The rest
+
+.PHONY: bench
+bench: ## Measure, and print a table of the figures
+	$(CARGO) run --release --locked --package sealward-tests --bin bench
+
+.PHONY: generate
+generate: ## Write the generated files anew: CRD YAML, man pages
+	$(CARGO) run --quiet --locked --package sealward-crds --bin crdgen > crds/customermasterkey.yaml.new
+	mv crds/customermasterkey.yaml.new crds/customermasterkey.yaml

@@ -1,1 +1,0 @@
-//! An HTTPS server whose private key is deployed as ciphertext only
