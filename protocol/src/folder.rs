@@ -33,8 +33,8 @@ pub const FORMAT: &str = "sealward.dev/data/v1";
 /// The most that is read of one file, in bytes: a record of 100 versions and 100 rotations has about 30 KB.
 const DOCUMENT_MAX: usize = 128 * 1024;
 
-/// A record as it was found: a document, or why it is none.
-pub type FoundRecord = (RecordName, Result<Record, DocumentError>);
+/// The name of a document, or the path of a file that is not named like one.
+pub type Listed<N> = Result<N, (PathBuf, NameError)>;
 
 /// Where everything is in a data folder.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl FolderLayout {
     /// Reads the marker.
     pub fn read_format(&self) -> Result<FormatMarker, FolderError> {
         let path = self.format();
-        let json = match read_limited(&path) {
+        let json = match read_document(&path) {
             Ok(json) => json,
             Err(DocumentError::Read(error)) if is_absent(&error) => {
                 return Err(FolderError::NotADataFolder {
@@ -167,64 +167,57 @@ impl FolderLayout {
         Ok(document.root_key())
     }
 
-    /// All records, in the order of their names, each with why it cannot be believed where that is so.
-    pub fn read_records(&self) -> Result<Vec<FoundRecord>, FolderError> {
-        let list = list::<RecordName>(&self.records())?;
-        let parse = |name: RecordName| {
-            let record =
-                read_limited(&self.record(&name)).and_then(|json| Record::parse(&json, &name));
-            (name, record)
-        };
-        Ok(list
-            .into_iter()
-            .filter_map(Result::ok)
-            .map(parse)
-            .filter(|(_, record)| !has_gone(record))
-            .collect())
+    /// What there is in the folder of records, sorted.
+    pub fn record_names(&self) -> Result<Vec<Listed<RecordName>>, FolderError> {
+        list(&self.records())
     }
 
-    /// All sealed versions, in the order of their names.
-    pub fn read_versions(&self) -> Result<Vec<Found>, FolderError> {
-        let list = list::<VersionName>(&self.versions())?;
-        let parse = |name: VersionName| {
-            let sealed =
-                read_limited(&self.version(&name)).and_then(|json| SealedVersion::parse(&json));
-            (name, sealed)
-        };
-        Ok(list
-            .into_iter()
-            .filter_map(Result::ok)
-            .map(parse)
-            .filter(|(_, sealed)| !has_gone(sealed))
-            .collect())
+    /// What there is in the folder of sealed versions, sorted.
+    pub fn version_names(&self) -> Result<Vec<Listed<VersionName>>, FolderError> {
+        list(&self.versions())
     }
 
     /// Reads and checks everything. Fails only where the folder as a whole cannot be used.
     pub fn snapshot(&self) -> Result<Snapshot, FolderError> {
         let marker = self.read_format()?;
         let root = self.read_root_key()?;
-        let records = self.read_records()?;
-        let mut versions = self.read_versions()?;
-        let mut strays = self.foreign_files()?;
-        let mut keys = Vec::new();
-        for (name, record) in records {
-            match record {
-                Ok(record) => {
-                    let own = versions
-                        .extract_if(.., |(version, _)| version.record == name)
-                        .collect();
-                    keys.push(KeySet::assemble(record, &root, own));
-                }
-                Err(error) => strays.push((self.record(&name), error)),
+        let mut strays = Vec::new();
+        let mut records = Vec::new();
+        for listed in self.record_names()? {
+            let Some(name) = known(listed, &mut strays) else {
+                continue;
+            };
+            let path = self.record(&name);
+            match read_document(&path).and_then(|json| Record::parse(&json, &name)) {
+                Ok(record) => records.push((name, record)),
+                Err(error) if has_gone(&error) => {}
+                Err(error) => strays.push((path, error)),
             }
         }
-        let stray = |(name, document): Found| {
-            let why = document.err().unwrap_or(DocumentError::Inconsistent {
+        let mut versions: Vec<Found> = Vec::new();
+        for listed in self.version_names()? {
+            let Some(name) = known(listed, &mut strays) else {
+                continue;
+            };
+            match read_document(&self.version(&name)).and_then(|json| SealedVersion::parse(&json)) {
+                Err(error) if has_gone(&error) => {}
+                document => versions.push((name, document)),
+            }
+        }
+        let mut keys = Vec::new();
+        for (name, record) in records {
+            let own = versions
+                .extract_if(.., |(version, _)| version.record == name)
+                .collect();
+            keys.push(KeySet::assemble(record, &root, own));
+        }
+        let orphan = |(name, document): Found| {
+            let why = DocumentError::Inconsistent {
                 what: "no record speaks of it",
-            });
-            (self.version(&name), why)
+            };
+            (self.version(&name), document.err().unwrap_or(why))
         };
-        strays.extend(versions.into_iter().map(stray));
+        strays.extend(versions.into_iter().map(orphan));
         Ok(Snapshot {
             marker,
             root,
@@ -232,19 +225,12 @@ impl FolderLayout {
             strays,
         })
     }
+}
 
-    fn foreign_files(&self) -> Result<Vec<(PathBuf, DocumentError)>, FolderError> {
-        let records = list::<RecordName>(&self.records())?
-            .into_iter()
-            .filter_map(Result::err);
-        let versions = list::<VersionName>(&self.versions())?
-            .into_iter()
-            .filter_map(Result::err);
-        Ok(records
-            .chain(versions)
-            .map(|(path, error)| (path, DocumentError::Name(error)))
-            .collect())
-    }
+fn known<N>(listed: Listed<N>, strays: &mut Vec<(PathBuf, DocumentError)>) -> Option<N> {
+    listed
+        .map_err(|(path, error)| strays.push((path, DocumentError::Name(error))))
+        .ok()
 }
 
 /// Why a data folder cannot be used.
@@ -306,9 +292,6 @@ pub enum FolderError {
     },
 }
 
-/// The name of a document, or the path of a file that is not named like one.
-type Listed<N> = Result<N, (PathBuf, NameError)>;
-
 /// The files in a folder of documents, sorted by name.
 fn list<N>(folder: &Path) -> Result<Vec<Listed<N>>, FolderError>
 where
@@ -341,7 +324,11 @@ where
     Ok(names)
 }
 
-fn read_limited(path: &Path) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
+/// Reads one document, whole. It may be the root key: it is erased when it is dropped.
+///
+/// # Errors
+/// [`DocumentError::Read`] and [`DocumentError::TooLarge`].
+pub fn read_document(path: &Path) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
     File::open(path)
         .map_err(DocumentError::Read)
         .and_then(read_file)
@@ -369,8 +356,8 @@ fn read_file(file: File) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
 }
 
 /// A file that was deleted between listing and reading was never seen.
-fn has_gone<T>(document: &Result<T, DocumentError>) -> bool {
-    matches!(document, Err(DocumentError::Read(error)) if is_absent(error))
+fn has_gone(error: &DocumentError) -> bool {
+    matches!(error, DocumentError::Read(error) if is_absent(error))
 }
 
 fn is_absent(error: &io::Error) -> bool {
