@@ -62,6 +62,8 @@ pub mod reason {
            Deleting the object schedules its key material for destruction; applying it again before that brings it back.",
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("metadata.name must be no more than 63 characters"),
+    validation = Rule::new("!self.metadata.name.contains('.')")
+        .message("metadata.name must be one DNS label, without dots"),
     selectable = ".spec.enabled",
     selectable = ".spec.custody",
     selectable = ".status.keyId",

@@ -164,7 +164,10 @@ mod tests {
         let schema = schema::customer_master_key();
         let written = schema.to_string().matches("\"rule\":").count();
         assert_eq!(collect(schema).len(), written);
-        assert_eq!(written, 4, "name, custody, publicSealing, maxStaleness");
+        assert_eq!(
+            written, 5,
+            "two on the name, custody, publicSealing, maxStaleness"
+        );
     }
 
     #[test]

@@ -155,9 +155,9 @@ fn refuses_bad_metadata() {
         let mut object = key(&json!({}));
         object["metadata"] = metadata;
         let errors = errors(&object);
-        assert_eq!(errors.len(), 1, "{errors:?}");
+        // A name with dots also breaks the rule that it is one label.
         assert!(
-            errors[0].starts_with(expected),
+            errors.iter().any(|error| error.starts_with(expected)),
             "{errors:?}, not {expected}"
         );
     }
