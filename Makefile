@@ -99,6 +99,12 @@ bench: ## Measure, and print a table of the figures
 	$(CARGO) run --release --locked --package sealward-tests --bin bench
 
 .PHONY: generate
-generate: ## Write the generated files anew: CRD YAML, man pages
+generate: ## Write the CRD anew, and man pages and completions to target/generated/
 	$(CARGO) run --quiet --locked --package sealward-crds --bin crdgen > crds/customermasterkey.yaml.new
 	mv crds/customermasterkey.yaml.new crds/customermasterkey.yaml
+	mkdir -p target/generated/man target/generated/completions
+	$(CARGO) run --quiet --locked --package sealward --bin sealward -- man target/generated/man
+	for shell in bash fish zsh; do \
+		$(CARGO) run --quiet --locked --package sealward --bin sealward -- \
+			completions $$shell > target/generated/completions/sealward.$$shell; \
+	done

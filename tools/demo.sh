@@ -19,6 +19,8 @@ main() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     check_space
+    exec 2>&1 # so that what programs say comes where they are shown
+    unset RUST_BACKTRACE
     # A proxy is not for requests to this machine.
     export no_proxy=localhost,127.0.0.1 NO_PROXY=localhost,127.0.0.1
 
@@ -66,12 +68,12 @@ spec:
 YAML
     run cat shop.yaml
     show sealward dev shop.yaml --data keys --port 0 "&"
-    sealward dev shop.yaml --data keys --port 0 --admin-port 0 > dev.out 2> dev.err &
+    sealward dev shop.yaml --data keys --port 0 --admin-port 0 > .dev.out 2> .dev.err &
     dev=$!
-    SEALWARD_ENDPOINT=$(await 'http://127\.0\.0\.1:[0-9]+' dev.out "$dev" dev.err)
+    SEALWARD_ENDPOINT=$(await 'http://127\.0\.0\.1:[0-9]+' .dev.out "$dev" .dev.err)
     SEALWARD_TOKEN_FILE=$work/keys/token
     export SEALWARD_ENDPOINT SEALWARD_TOKEN_FILE
-    cat dev.err dev.out
+    cat .dev.err .dev.out
     note "Programs find it by these two variables:"
     show export SEALWARD_ENDPOINT="$SEALWARD_ENDPOINT" SEALWARD_TOKEN_FILE="$SEALWARD_TOKEN_FILE"
     run sealward keys
@@ -97,11 +99,12 @@ encrypt_private_key() {
 serve_page() {
     step "Start an HTTPS server that has only the certificate and the ciphertext"
     run ls
+    note "keys is the data folder of Sealward."
     show example-https-certificate tls.pem tls.key.sealed 0 "&"
-    example-https-certificate tls.pem tls.key.sealed 0 > server.out 2> server.err &
+    example-https-certificate tls.pem tls.key.sealed 0 > .server.out 2> .server.err &
     server=$!
     local url
-    url=$(await 'https://localhost:[0-9]+/' server.out "$server" server.err)
+    url=$(await 'https://localhost:[0-9]+/' .server.out "$server" .server.err)
     note "At startup it had the private key decrypted, into its memory only. Now it listens."
     note "A page, over TLS that curl verifies:"
     run curl --silent --show-error --fail --cacert ca.pem "$url"
@@ -116,7 +119,7 @@ refuse_wrong_token() {
 }
 
 refuse_deleted_key() {
-    step "Once the CMK is deleted, the server no longer starts; until 30 days later it can be undone"
+    step "Once its CMK is deleted the server no longer starts; for 30 days that can be undone"
     run sealward delete shop --data keys
     refused example-https-certificate tls.pem tls.key.sealed 0
     run sealward restore shop --data keys
