@@ -7,22 +7,29 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process::text;
 use crate::{LocalMode, workspace};
 
-/// A command that runs `tests/python/SCRIPT` in the environment of `requirements-NAME.txt`, with
-/// nothing else of this process's environment than `PATH` and a home folder that does not exist.
+/// The Python interpreter with the packages of `requirements-NAME.txt`, and with nothing else of this
+/// process's environment than `PATH`; its home folder does not exist.
+///
+/// # Errors
+/// The packages cannot be installed.
+pub fn interpreter(environment: &str) -> Result<Command> {
+    let mut command = Command::new(workspace::tool("python-env.sh", &[environment])?);
+    command
+        .arg("-B") // no caches in the source tree
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").context("PATH is not set")?)
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
+/// A command that runs `tests/python/SCRIPT` with the packages of `requirements-NAME.txt`.
 ///
 /// # Errors
 /// The packages cannot be installed.
 pub fn script(environment: &str, script: &str) -> Result<Command> {
-    let mut command = Command::new(workspace::tool("python-env.sh", &[environment])?);
-    command
-        .arg("-B")
-        .arg(workspace::root().join("tests/python").join(script))
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").context("PATH is not set")?)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONUNBUFFERED", "1")
-        .env("HOME", "/nonexistent")
-        .stdin(Stdio::null());
+    let mut command = interpreter(environment)?;
+    command.arg(workspace::root().join("tests/python").join(script));
     Ok(command)
 }
 

@@ -15,7 +15,7 @@ use sealward_core::{
     VersionKey, open, seal,
 };
 use sealward_tests::process::{fails, succeeds};
-use sealward_tests::{LocalMode, python};
+use sealward_tests::{LocalMode, python, workspace};
 use serde_json::{Value, json};
 
 const KEY_ID: [u8; 16] = *b"\x00sixteen bytes\xff\n";
@@ -226,6 +226,32 @@ fn we_open_enveloped_files_that_python_sealed() -> Result<()> {
             assert!(opened == plaintext, "{} bytes, {shown}", plaintext.len());
         }
     }
+    Ok(())
+}
+
+/// What docs/formats.md says and shows must be enough, as it stands there.
+#[test]
+fn the_decryptor_in_the_documentation_works() -> Result<()> {
+    let documentation = fs::read_to_string(workspace::root().join("docs/formats.md"))?;
+    let (_, code) = documentation
+        .split_once("```python\n")
+        .context("no Python in formats.md")?;
+    let (code, _) = code.split_once("```").context("the block does not end")?;
+    let sealed = seal(
+        &key()?,
+        Purpose::Data,
+        &EncryptionContext::none(),
+        b"secret",
+        &mut SysRng,
+    )?;
+    let call = format!(
+        "print(open_ciphertext(bytes.fromhex('{}'), bytes.fromhex('{}')).decode())",
+        hex(&SECRET),
+        hex(&sealed)
+    );
+    let mut python = python::interpreter("latest")?;
+    let output = succeeds(python.arg("-c").arg(format!("{code}\n{call}")))?;
+    assert_eq!(String::from_utf8(output.stdout)?, "secret\n");
     Ok(())
 }
 
