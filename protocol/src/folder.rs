@@ -189,6 +189,10 @@ impl FolderLayout {
             };
             let path = self.record(&name);
             match read_document(&path).and_then(|json| Record::parse(&json, &name)) {
+                Ok(record) if record.namespace_uid != marker.install_id => {
+                    let why = "it was made in another data folder";
+                    strays.push((path, DocumentError::Unused { why }));
+                }
                 Ok(record) => records.push((name, record)),
                 Err(error) if has_gone(&error) => {}
                 Err(error) => strays.push((path, error)),
@@ -212,8 +216,8 @@ impl FolderLayout {
             keys.push(KeySet::assemble(record, &root, own));
         }
         let orphan = |(name, document): Found| {
-            let why = DocumentError::Inconsistent {
-                what: "no record speaks of it",
+            let why = DocumentError::Unused {
+                why: "no record speaks of it",
             };
             (self.version(&name), document.err().unwrap_or(why))
         };
@@ -239,7 +243,7 @@ fn known<N>(listed: Listed<N>, strays: &mut Vec<(PathBuf, DocumentError)>) -> Op
 pub enum FolderError {
     /// There is no marker.
     #[error(
-        "{path} is not a data folder of sealward: it has no format.json; name another folder, or an empty one to begin with"
+        "{path} is not a data folder of sealward: it has no format.json; name an empty folder or a new one, or put that file back if there was one"
     )]
     NotADataFolder {
         /// The folder.

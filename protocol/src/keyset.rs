@@ -46,7 +46,7 @@ pub struct KeySet {
 impl KeySet {
     /// Opens and checks what was found under the record's name.
     ///
-    /// Two copies of one version under two root key versions are both checked; one that opens is enough.
+    /// While versions move to a new root key there are two copies of each: one that this root key opens is enough.
     pub fn assemble(record: Record, root: &RootKey, found: Vec<Found>) -> Self {
         let mut set = Self {
             record,
@@ -56,7 +56,7 @@ impl KeySet {
         };
         for (name, document) in found {
             match open_in_place(&set.record, root, &name, document) {
-                Ok(open) if set.opens(name.version).is_some() => drop(open),
+                Ok(open) if set.opens(name.version) => drop(open),
                 Ok(open) if set.record.counts(name.version) => set.versions.push(open),
                 Ok(open) => set.uncounted.push(open),
                 Err(error) => set.faults.push(Fault {
@@ -65,6 +65,12 @@ impl KeySet {
                 }),
             }
         }
+        let mut faults = std::mem::take(&mut set.faults);
+        faults.retain(|fault| {
+            let other_copy = matches!(fault.error, MaterialError::OtherRootKey { .. });
+            !(other_copy && set.opens(fault.version))
+        });
+        set.faults = faults;
         set.add_missing();
         set.versions.sort_by_key(|open| open.key.version());
         set.uncounted.sort_by_key(|open| open.key.version());
@@ -80,11 +86,11 @@ impl KeySet {
             .find(|open| open.key.version() == primary)
     }
 
-    fn opens(&self, version: KeyVersion) -> Option<&OpenVersion> {
+    fn opens(&self, version: KeyVersion) -> bool {
         self.versions
             .iter()
             .chain(&self.uncounted)
-            .find(|open| open.key.version() == version)
+            .any(|open| open.key.version() == version)
     }
 
     /// What counts must be there, until destruction has begun.
@@ -97,8 +103,8 @@ impl KeySet {
         }
         for counted in &self.record.versions {
             let version = counted.version;
-            let seen = self.faults.iter().any(|fault| fault.version == version)
-                || self.opens(version).is_some();
+            let seen =
+                self.faults.iter().any(|fault| fault.version == version) || self.opens(version);
             if !seen {
                 self.faults.push(Fault {
                     version,

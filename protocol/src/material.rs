@@ -407,7 +407,7 @@ pub enum DocumentError {
         column: usize,
     },
     /// A name in it is not one.
-    #[error("names something impossible")]
+    #[error(transparent)]
     Name(#[from] NameError),
     /// It lies under a name that is not its own.
     #[error("is the document of {is}: it lies under a wrong name")]
@@ -420,6 +420,12 @@ pub enum DocumentError {
     Inconsistent {
         /// What does not fit.
         what: &'static str,
+    },
+    /// It is well, but nothing here has a use for it.
+    #[error("is not used: {why}")]
+    Unused {
+        /// The reason.
+        why: &'static str,
     },
     /// The file cannot be read.
     #[error("cannot be read")]

@@ -243,6 +243,27 @@ fn says_which_root_key_is_wanted() {
 }
 
 #[test]
+fn of_two_copies_the_one_that_opens_is_served() {
+    let (old, mut record) = (root(), record("web"));
+    let new = RootKey::generate(old.id(), version(2), &mut SysRng).unwrap();
+    let (name, sealed) = grow(&mut record, &old);
+    let key = sealed.open(&old).unwrap();
+    let again = SealedVersion::seal(&new, &key, sealed.context.clone(), &mut SysRng).unwrap();
+    let new_name = name.record.version(name.version, new.version());
+    let found = || {
+        vec![
+            (name.clone(), Ok(sealed.clone())),
+            (new_name.clone(), Ok(again.clone())),
+        ]
+    };
+    for root in [&old, &new] {
+        let set = KeySet::assemble(record.clone(), root, found());
+        assert!(set.faults.is_empty(), "{:?}", set.faults);
+        assert_eq!(set.versions.len(), 1);
+    }
+}
+
+#[test]
 fn a_counted_version_that_is_not_there_is_missed_until_destruction() {
     let (root, mut record) = (root(), record("web"));
     grow(&mut record, &root);
