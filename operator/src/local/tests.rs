@@ -15,6 +15,10 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod crash;
+mod disk;
+mod kill;
+
 const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 fn key(name: &str) -> KeyName {
