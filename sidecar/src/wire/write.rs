@@ -1,0 +1,175 @@
+//! Writes answers straight into the buffer that goes out.
+
+use hex_simd::AsciiCase;
+
+use super::json::{is_special, plain_prefix};
+use crate::erased::Erased;
+
+/// A JSON object in the making. Names are ours and need no escaping.
+pub(crate) struct Object {
+    out: Erased,
+    separator: u8,
+}
+
+impl Object {
+    /// Begins an object that will have about `capacity` bytes. More is possible,
+    /// at the price of a copy.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self::onto(Erased::with_capacity(capacity))
+    }
+
+    /// Begins an object at the end of what is there.
+    pub(crate) fn onto(out: Erased) -> Self {
+        Self {
+            out,
+            separator: b'{',
+        }
+    }
+
+    pub(crate) fn string(mut self, name: &str, value: &str) -> Self {
+        self.name(name, value.len() + 2);
+        push_string(&mut self.out, value);
+        self
+    }
+
+    /// A string that is known to need no escaping: a UUID, a number.
+    pub(crate) fn plain(mut self, name: &str, value: &str) -> Self {
+        self.name(name, value.len() + 2);
+        self.out.extend(b"\"");
+        self.out.extend(value.as_bytes());
+        self.out.extend(b"\"");
+        self
+    }
+
+    pub(crate) fn base64(mut self, name: &str, bytes: &[u8]) -> Self {
+        // Four characters for three bytes, and two quotes.
+        let room = bytes.len().div_ceil(3) * 4 + 2;
+        self.name(name, room);
+        self.out.extend(b"\"");
+        base64_simd::STANDARD.encode_append(bytes, self.out.vec_mut());
+        self.out.extend(b"\"");
+        self
+    }
+
+    /// Upper case, as in the examples of the API.
+    pub(crate) fn hex(mut self, name: &str, bytes: &[u8]) -> Self {
+        self.name(name, bytes.len() * 2 + 2);
+        self.out.extend(b"\"");
+        hex_simd::encode_append(bytes, self.out.vec_mut(), AsciiCase::Upper);
+        self.out.extend(b"\"");
+        self
+    }
+
+    pub(crate) fn number(mut self, name: &str, value: u64) -> Self {
+        let digits = value.to_string();
+        self.name(name, digits.len());
+        self.out.extend(digits.as_bytes());
+        self
+    }
+
+    /// A value that `write` appends, which must be one JSON value.
+    pub(crate) fn with(mut self, name: &str, write: impl FnOnce(Erased) -> Erased) -> Self {
+        self.name(name, 64);
+        self.out = write(self.out);
+        self
+    }
+
+    pub(crate) fn end(mut self) -> Erased {
+        if self.separator == b'{' {
+            self.out.extend(b"{");
+        }
+        self.out.extend(b"}");
+        self.out
+    }
+
+    /// Writes the name, having made room for a value of `room` bytes after it.
+    fn name(&mut self, name: &str, room: usize) {
+        self.out.reserve(name.len() + room + 5);
+        self.out.extend(&[self.separator, b'"']);
+        self.out.extend(name.as_bytes());
+        self.out.extend(b"\":");
+        self.separator = b',';
+    }
+}
+
+/// How long a text is as a JSON string, quotes included.
+pub(crate) fn escaped_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let plain = plain_prefix(bytes);
+    // An escape is at most `\u001f`; exact lengths are of no use for a capacity.
+    let longer = bytes[plain..]
+        .iter()
+        .filter(|byte| is_special(**byte))
+        .count()
+        * 5;
+    bytes.len() + longer + 2
+}
+
+/// Appends a text as a JSON string.
+pub(crate) fn push_string(out: &mut Erased, text: &str) {
+    out.reserve(escaped_len(text));
+    out.extend(b"\"");
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_prefix(rest));
+        out.extend(plain);
+        let Some((byte, after)) = special.split_first() else {
+            break;
+        };
+        match byte {
+            b'"' => out.extend(b"\\\""),
+            b'\\' => out.extend(b"\\\\"),
+            b'\n' => out.extend(b"\\n"),
+            b'\r' => out.extend(b"\\r"),
+            b'\t' => out.extend(b"\\t"),
+            control => {
+                let digit = |value: u8| b"0123456789abcdef"[usize::from(value & 15)];
+                out.extend(&[
+                    b'\\',
+                    b'u',
+                    b'0',
+                    b'0',
+                    digit(control >> 4),
+                    digit(*control),
+                ]);
+            }
+        }
+        rest = after;
+    }
+    out.extend(b"\"");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn writes_an_object() {
+        let out = Object::with_capacity(8)
+            .string("a", "x\"\\\n\r\t\u{1}\u{1f}é😀")
+            .plain("b", "7")
+            .base64("c", b"\xff\xfe")
+            .hex("d", b"\xab\x01")
+            .number("e", 12)
+            .with("f", |out| Object::onto(out).end())
+            .end();
+        assert_eq!(
+            std::str::from_utf8(&out).unwrap(),
+            "{\"a\":\"x\\\"\\\\\\n\\r\\t\\u0001\\u001fé😀\",\"b\":\"7\",\"c\":\"//4=\",\"d\":\"AB01\",\
+             \"e\":12,\"f\":{}}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_string_reads_back(text in any::<String>()) {
+            let mut out = Erased::with_capacity(escaped_len(&text));
+            let room = out.vec_mut().capacity();
+            push_string(&mut out, &text);
+            prop_assert_eq!(out.vec_mut().capacity(), room, "the length was underestimated");
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+}
