@@ -2,18 +2,16 @@
 //!
 //! Answers that hold a secret are not copied into a `String`: they are read in place from a buffer that is erased.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use sealward_core::{Dek, SecretBytes};
+use sealward_core::{Dek, KeyId, SecretBytes};
+use sealward_sidecar::wire::request::Pairs;
+use sealward_sidecar::wire::{answer, request};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::client::{CallError, Client};
 use crate::context::Context;
 
-/// The bytes of a DEK.
-const DEK_LEN: usize = 32;
 /// Keys asked for in one page of list-keys.
 const PAGE: &str = "100";
 /// The most pages read: an endpoint that never says "last" must not keep us forever.
@@ -26,7 +24,7 @@ pub struct KeyReference(String);
 impl KeyReference {
     /// A key id and anything that says `alias/` are taken as they are; a name is an alias.
     pub fn new(text: &str) -> Self {
-        if text.starts_with("alias/") || text.parse::<sealward_core::KeyId>().is_ok() {
+        if text.starts_with("alias/") || text.parse::<KeyId>().is_ok() {
             Self(text.to_owned())
         } else {
             Self(format!("alias/{text}"))
@@ -81,36 +79,45 @@ pub struct Key {
     pub destroy_at: Option<Timestamp>,
 }
 
-#[derive(Default, Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plain_text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cipher_text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    datakey_length: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    datakey_cipher_length: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    marker: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    additional_authenticated_data: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_context: Option<&'a BTreeMap<String, String>>,
+/// An answer that holds a secret, read in place from the buffer that it came in: `wire::answer` would copy it.
+#[derive(Deserialize)]
+struct DecryptDataAnswer<'a> {
+    key_id: &'a str,
+    plain_text_base64: &'a str,
 }
 
-impl<'a> Body<'a> {
-    fn bound_to(context: &'a Context) -> Self {
-        Self {
-            encryption_context: context.as_map(),
-            additional_authenticated_data: context.as_text(),
-            ..Self::default()
-        }
-    }
+/// As [`DecryptDataAnswer`].
+#[derive(Deserialize)]
+struct CreateDatakeyAnswer<'a> {
+    key_id: &'a str,
+    cipher_text: &'a str,
+    plain_text: &'a str,
+}
+
+/// As [`DecryptDataAnswer`].
+#[derive(Deserialize)]
+struct DecryptDatakeyAnswer<'a> {
+    data_key: &'a str,
+}
+
+/// A page of keys. Of the API's many fields, those that are shown, and one that is an addition of ours to it.
+#[derive(Deserialize)]
+struct ListKeysAnswer {
+    key_details: Vec<KeyDetails>,
+    next_marker: String,
+    truncated: String,
+}
+
+#[derive(Deserialize)]
+struct KeyDetails {
+    key_id: String,
+    key_alias: String,
+    key_state: String,
+    creation_date: String,
+    #[serde(default)]
+    scheduled_deletion_date: String,
+    #[serde(default)]
+    primary_version: String,
 }
 
 impl Client {
@@ -124,18 +131,15 @@ impl Client {
         plaintext: &str,
         context: &Context,
     ) -> Result<Encrypted, CallError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            key_id: String,
-            cipher_text: String,
-        }
-        let body = Body {
-            key_id: Some(&key.0),
-            plain_text: Some(plaintext),
-            ..Body::bound_to(context)
+        let body = request::EncryptData {
+            key_id: &key.0,
+            plain_text: plaintext,
+            additional_authenticated_data: context.as_text(),
+            encryption_context: pairs(context),
+            ..Default::default()
         };
         let raw = self.post("encrypt-data", &body).await?;
-        let answer: Answer = self.parse("encrypt-data", &raw)?;
+        let answer: answer::EncryptData = self.parse("encrypt-data", &raw)?;
         Ok(Encrypted {
             key_id: answer.key_id,
             ciphertext: answer.cipher_text,
@@ -151,17 +155,14 @@ impl Client {
         ciphertext: &str,
         context: &Context,
     ) -> Result<Decrypted, CallError> {
-        #[derive(Deserialize)]
-        struct Answer<'a> {
-            key_id: &'a str,
-            plain_text_base64: &'a str,
-        }
-        let body = Body {
-            cipher_text: Some(ciphertext),
-            ..Body::bound_to(context)
+        let body = request::DecryptData {
+            cipher_text: ciphertext,
+            additional_authenticated_data: context.as_text(),
+            encryption_context: pairs(context),
+            ..Default::default()
         };
         let raw = self.post("decrypt-data", &body).await?;
-        let answer: Answer<'_> = self.parse("decrypt-data", &raw)?;
+        let answer: DecryptDataAnswer<'_> = self.parse("decrypt-data", &raw)?;
         let plaintext = base64_simd::STANDARD
             .decode_to_vec(answer.plain_text_base64)
             .map_err(|_| self.unreadable("decrypt-data", "plain_text_base64 is not base64"))?;
@@ -180,19 +181,15 @@ impl Client {
         key: &KeyReference,
         context: &Context,
     ) -> Result<DataKey, CallError> {
-        #[derive(Deserialize)]
-        struct Answer<'a> {
-            key_id: &'a str,
-            cipher_text: &'a str,
-            plain_text: &'a str,
-        }
-        let body = Body {
-            key_id: Some(&key.0),
+        let body = request::CreateDatakey {
+            key_id: &key.0,
             datakey_length: Some("256"),
-            ..Body::bound_to(context)
+            additional_authenticated_data: context.as_text(),
+            encryption_context: pairs(context),
+            ..Default::default()
         };
         let raw = self.post("create-datakey", &body).await?;
-        let answer: Answer<'_> = self.parse("create-datakey", &raw)?;
+        let answer: CreateDatakeyAnswer<'_> = self.parse("create-datakey", &raw)?;
         let ciphertext = hex_simd::decode_to_vec(answer.cipher_text)
             .map_err(|_| self.unreadable("create-datakey", "cipher_text is not hex"))?;
         Ok(DataKey {
@@ -202,27 +199,27 @@ impl Client {
         })
     }
 
-    /// decrypt-datakey, for a DEK of 32 bytes.
+    /// decrypt-datakey, for a DEK of 32 bytes, under the CMK that its ciphertext names.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn decrypt_datakey(
         &self,
+        key: KeyId,
         ciphertext: &[u8],
         context: &Context,
     ) -> Result<Dek, CallError> {
-        #[derive(Deserialize)]
-        struct Answer<'a> {
-            data_key: &'a str,
-        }
         let hex = hex_simd::encode_to_string(ciphertext, hex_simd::AsciiCase::Upper);
-        let body = Body {
-            cipher_text: Some(&hex),
-            datakey_cipher_length: Some("32"),
-            ..Body::bound_to(context)
+        let body = request::DecryptDatakey {
+            key_id: &key.to_string(),
+            cipher_text: &hex,
+            datakey_cipher_length: "32",
+            additional_authenticated_data: context.as_text(),
+            encryption_context: pairs(context),
+            sequence: None,
         };
         let raw = self.post("decrypt-datakey", &body).await?;
-        let answer: Answer<'_> = self.parse("decrypt-datakey", &raw)?;
+        let answer: DecryptDatakeyAnswer<'_> = self.parse("decrypt-datakey", &raw)?;
         self.dek("decrypt-datakey", answer.data_key)
     }
 
@@ -231,25 +228,19 @@ impl Client {
     /// # Errors
     /// See [`CallError`].
     pub async fn list_keys(&self) -> Result<Vec<Key>, CallError> {
-        #[derive(Deserialize)]
-        struct Page {
-            key_details: Vec<Detail>,
-            next_marker: String,
-            truncated: String,
-        }
         let mut keys = Vec::new();
         let mut marker = String::new();
         for _ in 0..MAX_PAGES {
-            let body = Body {
+            let body = request::ListKeys {
                 limit: Some(PAGE),
                 marker: Some(&marker),
-                ..Body::default()
+                ..Default::default()
             };
             let raw = self.post("list-keys", &body).await?;
-            let page: Page = self.parse("list-keys", &raw)?;
+            let page: ListKeysAnswer = self.parse("list-keys", &raw)?;
             keys.extend(page.key_details.into_iter().map(Key::from));
             if page.truncated != "true" || page.next_marker == marker {
-                return Ok(keys);
+                break;
             }
             marker = page.next_marker;
         }
@@ -259,7 +250,7 @@ impl Client {
     async fn post(
         &self,
         operation: &'static str,
-        body: &Body<'_>,
+        body: &impl Serialize,
     ) -> Result<Zeroizing<Vec<u8>>, CallError> {
         // The largest body is 4096 control characters, six bytes each in JSON; growing would leave copies.
         let mut json = Zeroizing::new(Vec::with_capacity(64 * 1024));
@@ -279,35 +270,27 @@ impl Client {
     }
 
     fn dek(&self, operation: &'static str, hex: &str) -> Result<Dek, CallError> {
-        let mut bytes = Zeroizing::new([0; DEK_LEN]);
-        if hex.len() != DEK_LEN * 2
-            || hex_simd::decode(hex.as_bytes(), hex_simd::Out::from_slice(&mut bytes[..])).is_err()
-        {
-            return Err(self.unreadable(operation, "the data key is not 32 bytes in hex"));
-        }
-        Dek::from_slice(&bytes[..])
-            .ok_or_else(|| self.unreadable(operation, "the data key is not 32 bytes in hex"))
+        let mut bytes = Zeroizing::new([0; Dek::LEN]);
+        let decoded = hex.len() == 2 * Dek::LEN
+            && hex_simd::decode(hex.as_bytes(), hex_simd::Out::from_slice(&mut bytes[..])).is_ok();
+        let dek = decoded.then(|| Dek::from_slice(&bytes[..])).flatten();
+        dek.ok_or_else(|| self.unreadable(operation, "the data key is not 32 bytes in hex"))
     }
 }
 
-#[derive(Deserialize)]
-struct Detail {
-    key_id: String,
-    #[serde(default)]
-    key_alias: String,
-    #[serde(default)]
-    key_state: String,
-    #[serde(default)]
-    creation_date: String,
-    #[serde(default)]
-    scheduled_deletion_date: String,
-    #[serde(default)]
-    primary_version: Option<u32>,
+/// The context as the API takes it, where it is a map.
+fn pairs(context: &Context) -> Option<Pairs<'_>> {
+    let pairs = context.as_map()?.iter();
+    Some(Pairs(
+        pairs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect(),
+    ))
 }
 
-impl From<Detail> for Key {
-    fn from(detail: Detail) -> Self {
-        let state = match detail.key_state.as_str() {
+impl From<KeyDetails> for Key {
+    fn from(details: KeyDetails) -> Self {
+        let state = match details.key_state.as_str() {
             "1" => "WaitingForActivation",
             "2" => "Enabled",
             "3" => "Disabled",
@@ -317,11 +300,11 @@ impl From<Detail> for Key {
         };
         Self {
             state: state.to_owned(),
-            name: detail.key_alias,
-            key_id: detail.key_id,
-            primary_version: detail.primary_version,
-            created_at: time(&detail.creation_date),
-            destroy_at: time(&detail.scheduled_deletion_date),
+            name: details.key_alias,
+            key_id: details.key_id,
+            primary_version: details.primary_version.parse().ok(),
+            created_at: time(&details.creation_date),
+            destroy_at: time(&details.scheduled_deletion_date),
         }
     }
 }

@@ -33,7 +33,7 @@ pub const DEFAULT_DATA: &str = "./sealward-data";
 pub struct Cli {
     /// How results and errors are printed
     #[arg(short = 'o', long = "output", global = true, value_enum, default_value_t = Format::Text)]
-    pub output: Format,
+    pub format: Format,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

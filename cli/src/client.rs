@@ -9,7 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use sealward_sidecar::wire::answer::Refusal;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -28,6 +28,7 @@ const MAX_ANSWER: u64 = 4 << 20;
 pub struct Client {
     endpoint: Endpoint,
     token: Token,
+    limit: Duration,
 }
 
 /// Why a call gave no result.
@@ -45,7 +46,7 @@ pub enum CallError {
         source: io::Error,
     },
     /// It accepted the connection and then took too long.
-    #[error("{endpoint} did not answer {operation} within {} s", limit.as_secs())]
+    #[error("{endpoint} did not answer {operation} within {limit:?}")]
     Deadline {
         /// Who was asked.
         endpoint: Endpoint,
@@ -110,7 +111,11 @@ fn advice(code: &str) -> &'static str {
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(endpoint: Endpoint, token: Token) -> Self {
-        Self { endpoint, token }
+        Self {
+            endpoint,
+            token,
+            limit: ANSWER,
+        }
     }
 
     /// The endpoint it talks to.
@@ -129,12 +134,12 @@ impl Client {
     ) -> Result<Zeroizing<Vec<u8>>, CallError> {
         let exchange = self.exchange(operation, body);
         let (status, answer) =
-            timeout(ANSWER, exchange)
+            timeout(self.limit, exchange)
                 .await
                 .map_err(|_| CallError::Deadline {
                     endpoint: self.endpoint.clone(),
                     operation,
-                    limit: ANSWER,
+                    limit: self.limit,
                 })??;
         if status == StatusCode::OK {
             return Ok(answer);
@@ -230,17 +235,8 @@ impl Client {
     }
 
     fn refusal(&self, operation: &'static str, status: StatusCode, answer: &[u8]) -> CallError {
-        #[derive(Deserialize)]
-        struct Envelope {
-            error: Inner,
-        }
-        #[derive(Deserialize)]
-        struct Inner {
-            error_code: String,
-            error_msg: String,
-        }
-        match serde_json::from_slice::<Envelope>(answer) {
-            Ok(Envelope { error }) if status.is_client_error() || status.is_server_error() => {
+        match serde_json::from_slice(answer) {
+            Ok(Refusal { error }) if status.is_client_error() || status.is_server_error() => {
                 CallError::Refused {
                     operation,
                     status,
@@ -266,4 +262,28 @@ pub(crate) fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_silent_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "abc").unwrap();
+        let endpoint = Endpoint::from(listener.local_addr().unwrap());
+        let mut client = Client::new(endpoint, Token::read(&path).unwrap());
+        client.limit = Duration::from_millis(50);
+        let error = client.list_keys().await.unwrap_err();
+        assert!(matches!(error, CallError::Deadline { .. }), "{error}");
+    }
+
+    #[test]
+    fn text_from_elsewhere_cannot_steer_a_terminal() {
+        assert_eq!(one_line("a\u{1b}[2Jb\nc"), "a [2Jb c");
+    }
 }

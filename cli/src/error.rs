@@ -4,8 +4,16 @@ use std::io;
 
 use http::StatusCode;
 use sealward_core::ContextError;
+use sealward_operator::customer_master_key::ReconcileError;
+use sealward_operator::local::LocalError;
+use sealward_operator::store::StoreError;
+use sealward_protocol::folder::FolderError;
+use sealward_protocol::material::DocumentError;
+use sealward_protocol::names::NameError;
+use sealward_sidecar::auth::TokenError;
 
 use crate::client::CallError;
+use crate::dev::{DevError, ManifestsError};
 use crate::endpoint::EndpointError;
 use crate::exit::Exit;
 use crate::file::{DraftError, FileError};
@@ -46,6 +54,15 @@ pub enum Error {
     /// The man pages cannot be written.
     #[error(transparent)]
     Man(#[from] ManError),
+    /// Local mode does not start, or does not go on.
+    #[error(transparent)]
+    Dev(#[from] DevError),
+    /// A CMK cannot be deleted or restored.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// Not the name of a CMK.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// A signal ended the command.
     #[error("stopped by a signal; no partial file is left")]
     Stopped(Exit),
@@ -63,9 +80,15 @@ impl Error {
             Self::Input(InputError::Read { source, .. })
             | Self::Output(OutputError(source))
             | Self::System(source) => Exit::of_io(source),
-            Self::Input(_) | Self::Context(_) | Self::NoKeys | Self::ManyKeys { .. } => Exit::Usage,
+            Self::Input(_)
+            | Self::Context(_)
+            | Self::Name(_)
+            | Self::NoKeys
+            | Self::ManyKeys { .. } => Exit::Usage,
             Self::File(error) => of_file(error),
             Self::Man(error) => Exit::of_io(&error.source),
+            Self::Dev(error) => of_dev(error),
+            Self::Local(error) => of_local(error),
             Self::Stopped(exit) => *exit,
         }
     }
@@ -118,5 +141,74 @@ fn of_file(error: &FileError) -> Exit {
             Exit::NotAuthentic
         }
         FileError::DataKey(_) | FileError::Seal(_) | FileError::Ended => Exit::Failure,
+    }
+}
+
+fn of_dev(error: &DevError) -> Exit {
+    match error {
+        DevError::Manifests(ManifestsError::Invalid(_)) => Exit::Manifest,
+        DevError::Manifests(ManifestsError::Read { source, .. })
+        | DevError::File { source, .. }
+        | DevError::Token(TokenError::Write { source, .. })
+        | DevError::Output(OutputError(source)) => Exit::of_io(source),
+        DevError::Local(error) => of_local(error),
+        DevError::Folder(error) => of_folder(error),
+        DevError::InUse(_) => Exit::DataInUse,
+        DevError::PortInUse { .. } => Exit::PortInUse,
+        DevError::ReadToken(error) => of_endpoint(error),
+        DevError::Silent(error) => of_call(error),
+        DevError::Token(TokenError::Random(_)) | DevError::Build(_) | DevError::Ended => {
+            Exit::Failure
+        }
+    }
+}
+
+fn of_local(error: &LocalError) -> Exit {
+    match error {
+        LocalError::Manifest { .. } | LocalError::Twice { .. } => Exit::Manifest,
+        LocalError::Store(error)
+        | LocalError::Reconcile {
+            error: ReconcileError::Store(error),
+            ..
+        } => of_store(error),
+        LocalError::RootKey(error) => of_root_key(error),
+        LocalError::NoSuchKey { .. }
+        | LocalError::AlreadyPending { .. }
+        | LocalError::NotPending { .. }
+        | LocalError::Destroyed { .. } => Exit::Refused,
+        LocalError::Days { .. } => Exit::Usage,
+        _ => Exit::Failure,
+    }
+}
+
+/// There is none, unless the system refused to read or write it.
+fn of_root_key(error: &dyn std::error::Error) -> Exit {
+    let refused = error.source().and_then(|cause| cause.downcast_ref());
+    refused.map_or(Exit::RootKeyMissing, Exit::of_io)
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Full { .. } => Exit::DiskFull,
+        StoreError::ReadOnly { .. } | StoreError::Denied { .. } => Exit::NoPermission,
+        StoreError::Locked { .. } => Exit::DataInUse,
+        StoreError::Folder(error) => of_folder(error),
+        StoreError::Io { error, .. } => Exit::of_io(error),
+        StoreError::Exists { .. } | StoreError::Changed { .. } => Exit::Failure,
+    }
+}
+
+fn of_folder(error: &FolderError) -> Exit {
+    match error {
+        FolderError::NotADataFolder { .. } | FolderError::OtherFormat { .. } => {
+            Exit::OtherDataFormat
+        }
+        FolderError::NoRootKey { .. } => Exit::RootKeyMissing,
+        FolderError::Document {
+            error: DocumentError::Read(error),
+            ..
+        }
+        | FolderError::List { error, .. } => Exit::of_io(error),
+        _ => Exit::Failure,
     }
 }

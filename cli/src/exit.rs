@@ -14,7 +14,7 @@ pub enum Exit {
     Failure = 1,
     /// The command line itself is wrong.
     Usage = 2,
-    /// The endpoint refused the request.
+    /// The endpoint refused the request, or the state of a key does not allow it.
     Refused = 3,
     /// The endpoint does not answer, or is not ready.
     Unavailable = 4,
@@ -28,7 +28,7 @@ pub enum Exit {
     PortInUse = 8,
     /// The data folder was written by another version, or is something else.
     OtherDataFormat = 9,
-    /// The data folder has records of keys and no root key.
+    /// The data folder holds keys, and the root key that sealed them is gone.
     RootKeyMissing = 10,
     /// A file or folder may not be written (or read) by this user.
     NoPermission = 11,
@@ -80,7 +80,9 @@ impl Exit {
             Self::Done => "done; `sealward dev`: stopped by SIGTERM or SIGINT",
             Self::Failure => "any other failure",
             Self::Usage => "the command line, or the data given to it, is not acceptable",
-            Self::Refused => "the endpoint refused the request",
+            Self::Refused => {
+                "the endpoint refused the request, or the state of the key does not allow it"
+            }
             Self::Unavailable => "the endpoint does not answer, or is not ready",
             Self::NotAuthentic => {
                 "the input is damaged, cut short or extended, or the context is not the one it was encrypted with"

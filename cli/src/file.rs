@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use sealward_core::envelope::{self, FileHeader};
 use sealward_core::message::PREFIX;
-use sealward_core::{OpenError, SealError};
+use sealward_core::{Header, OpenError, SealError};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -149,8 +149,9 @@ pub async fn decrypt(arguments: FileDecryptArgs, output: Output) -> Result<(), E
     let mut prefix = [0; PREFIX];
     read_front(&mut source.file, &mut prefix)?;
     let client = client(&arguments.connection)?;
+    let (cmk, _) = Header::parse(header.ciphertext_dek()).map_err(FileError::NotEnveloped)?;
     let dek = client
-        .decrypt_datakey(header.ciphertext_dek(), &context)
+        .decrypt_datakey(cmk.key_id, header.ciphertext_dek(), &context)
         .await?;
     let opener =
         envelope::opener(&header, &dek, context.bound(), &prefix).map_err(FileError::from)?;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Format;
 use crate::client::one_line;
+use crate::exit::Exit;
 
 /// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +68,8 @@ impl Output {
         io::stdout().is_terminal()
     }
 
-    /// Prints an error as one line on standard error, with the status that the process ends with.
-    pub fn error(self, message: &str, status: u8) {
+    /// Prints an error as one line on standard error, with the status that the process ends with if it does.
+    pub fn error(self, message: &str, exit: Option<Exit>) {
         #[derive(Serialize)]
         struct Line<'a> {
             error: Body<'a>,
@@ -76,12 +77,13 @@ impl Output {
         #[derive(Serialize)]
         struct Body<'a> {
             message: &'a str,
-            exit: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            exit: Option<u8>,
         }
         let message = one_line(message);
         let body = Body {
             message: &message,
-            exit: status,
+            exit: exit.map(Exit::status),
         };
         let line = match self.format {
             Format::Json => serde_json::to_string(&Line { error: body }).unwrap_or(message),
