@@ -8,6 +8,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
+# A test that fails with an error shows that error; where a panic came from is still shown.
+export RUST_LIB_BACKTRACE ?= 0
+
 CARGO ?= cargo
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS ?= 60
@@ -26,9 +29,9 @@ demo: ## See both jobs of Sealward done on real input, in two minutes and withou
 
 ##### Tests
 
-# In this order: what is quick to fail comes first.
-STAGES := setup lint test-crates test-core test-doc deny test-sdk test-interop test-sops \
-	test-example test-demo fuzz demo
+# Whole programs: each file in tests/tests/ is a stage of its own.
+PROGRAMS := $(patsubst tests/tests/%.rs,test-%,$(sort $(wildcard tests/tests/*.rs)))
+STAGES := setup lint test-crates test-core test-doc deny $(PROGRAMS) fuzz demo
 
 .PHONY: test
 test: ## Set up for, and run, every test; ends with the time of each stage
@@ -54,6 +57,7 @@ lint: ## Check formatting, clippy and rustdoc; warnings are errors
 .PHONY: test-crates
 test-crates: ## Run the unit and integration tests of every crate
 	$(CARGO) test --workspace --exclude sealward-tests --locked --all-targets
+	$(CARGO) test --package sealward-tests --locked --lib --bins
 
 .PHONY: test-core
 test-core: ## Run the tests of core on each of its two AEAD implementations
@@ -64,14 +68,9 @@ test-core: ## Run the tests of core on each of its two AEAD implementations
 test-doc: ## Run the examples in the documentation
 	$(CARGO) test --workspace --locked --doc
 
-# Whole programs: one stage for each file in tests/tests/.
-.PHONY: test-sdk test-interop test-sops test-example test-demo
-test-sdk: ## Run the official SDK packages from PyPI, unchanged, against `sealward dev`
-test-interop: ## Exchange messages and files with PyPI's cryptography package
-test-sops: ## Run the real sops program against `sealward dev`
-test-example: ## Run the HTTPS server of the demo, also where it must refuse
-test-demo: ## Run the demo on a small file, and interrupt it
-test-sdk test-interop test-sops test-example test-demo: test-%:
+.PHONY: test-programs $(PROGRAMS)
+test-programs: $(PROGRAMS) ## Run the tests of whole programs: SDKs, sops, example, demo, documentation
+$(PROGRAMS): test-%:
 	$(CARGO) test --package sealward-tests --locked --test $* -- --nocapture
 
 .PHONY: fuzz

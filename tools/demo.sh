@@ -114,15 +114,20 @@ serve_page() {
 
 refuse_wrong_token() {
     step "Somebody without the token gets nothing"
-    printf 'a guess' > wrong-token
-    refused env SEALWARD_TOKEN_FILE=wrong-token sealward decrypt --in tls.key.sealed
+    printf 'a-guess' > wrong-token
+    refused 3 env SEALWARD_TOKEN_FILE=wrong-token sealward decrypt --in tls.key.sealed
 }
 
 refuse_deleted_key() {
     step "Once its CMK is deleted the server no longer starts; for 30 days that can be undone"
     run sealward delete shop --data keys
-    refused example-https-certificate tls.pem tls.key.sealed 0
+    await 'Changed .*PendingDeletion' .dev.out "$dev" .dev.err > .changed
+    note "The running Sealward has seen it:"
+    cat .changed
+    refused 1 example-https-certificate tls.pem tls.key.sealed 0
     run sealward restore shop --data keys
+    await 'Changed .* Ready' .dev.out "$dev" .dev.err > .changed
+    cat .changed
     show sealward decrypt --in tls.key.sealed "|" openssl pkey -noout -check
     sealward decrypt --in tls.key.sealed | openssl pkey -noout -check
 }
@@ -151,7 +156,7 @@ decrypt_large_file() {
 refuse_damaged_file() {
     step "One changed byte in the middle of it, and nothing comes out"
     flip_byte backup.db.sealed $((mib * 1024 * 1024 / 2))
-    refused sealward file decrypt backup.db.sealed backup.db
+    refused 5 sealward file decrypt backup.db.sealed backup.db
     [ ! -e backup.db ] || fail "a damaged file was decrypted"
     note "No backup.db was left behind."
 }
@@ -188,14 +193,15 @@ run_to() {
     wait "$!"
 }
 
-# The same for a command that must fail.
+# refused STATUS COMMAND...: the same for a command that must fail, and in this way.
 refused() {
+    local expected=$1 status=0
+    shift
     show "$@"
-    local status=0
     "$@" &
     wait "$!" || status=$?
-    [ "$status" -ne 0 ] || fail "this should have been refused"
-    note "Refused (exit status $status)."
+    [ "$status" -eq "$expected" ] || fail "exit status $status, and not $expected"
+    note "Refused, with exit status $status."
 }
 
 # The same, with the time it takes to go through the large file.

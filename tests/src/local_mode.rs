@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ pub struct LocalMode {
     // In this order: it has stopped before its folder goes away.
     process: Process,
     program: PathBuf,
-    endpoint: String,
+    ready: Value,
     folder: TempDir,
 }
 
@@ -41,26 +41,57 @@ impl LocalMode {
             .args(["--port", "0", "--admin-port", "0", "--data"])
             .arg(folder.path().join("data"));
         let mut process = Process::start(&mut command)?;
-        let line = process.line()?;
-        let started: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-        let endpoint = started["endpoint"].as_str().context(line)?.to_owned();
-        let this = Self {
+        let ready = event(&mut process, "ready")?;
+        let mut this = Self {
             process,
             program,
-            endpoint,
+            ready,
             folder,
         };
-        succeeds(
-            this.sealward()
-                .args(["delete", "leaving", "--data"])
-                .arg(this.data()),
-        )?;
+        this.delete("leaving")?;
         Ok(this)
+    }
+
+    /// Schedules the deletion of a CMK; when this returns, it is in force.
+    ///
+    /// # Errors
+    /// `sealward delete` fails, or nothing changes.
+    pub fn delete(&mut self, name: &str) -> Result<()> {
+        self.change("delete", name)
+    }
+
+    /// Brings a CMK back; when this returns, it can be used again.
+    ///
+    /// # Errors
+    /// `sealward restore` fails, or nothing changes.
+    pub fn restore(&mut self, name: &str) -> Result<()> {
+        self.change("restore", name)
+    }
+
+    fn change(&mut self, command: &str, name: &str) -> Result<()> {
+        succeeds(
+            self.sealward()
+                .args([command, name, "--data"])
+                .arg(self.data()),
+        )?;
+        event(&mut self.process, "changed").map(drop)
+    }
+
+    /// The id of a CMK.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn key_id(&self, name: &str) -> Result<&str> {
+        let full_name = format!("default/{name}");
+        let mut keys = self.ready["keys"].as_array().into_iter().flatten();
+        let key = keys.find(|key| key["name"] == full_name.as_str());
+        key.and_then(|key| key["keyId"].as_str())
+            .with_context(|| format!("no CMK {full_name}"))
     }
 
     /// Where it listens, as `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.ready["endpoint"].as_str().unwrap_or_default()
     }
 
     /// Its data folder.
@@ -81,7 +112,7 @@ impl LocalMode {
     /// The environment by which programs find it.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         [
-            ("SEALWARD_ENDPOINT", self.endpoint.clone()),
+            ("SEALWARD_ENDPOINT", self.endpoint().to_owned()),
             (
                 "SEALWARD_TOKEN_FILE",
                 self.token_file().display().to_string(),
@@ -95,9 +126,12 @@ impl LocalMode {
         command.envs(self.environment());
         command
     }
+}
 
-    /// The process itself.
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
-    }
+/// The next thing that it says, which must be of this kind.
+fn event(process: &mut Process, kind: &str) -> Result<Value> {
+    let line = process.line()?;
+    let said: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+    ensure!(said["event"] == kind, "it should say \"{kind}\": {line}");
+    Ok(said)
 }

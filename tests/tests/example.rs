@@ -148,21 +148,12 @@ fn refuses_to_start_with_a_damaged_ciphertext() -> Result<()> {
 
 #[test]
 fn refuses_to_start_once_the_cmk_is_deleted_and_starts_when_it_is_restored() -> Result<()> {
-    let local_mode = deployment()?;
-    let change = |command| -> Result<()> {
-        let mut sealward = local_mode.sealward();
-        succeeds(
-            sealward
-                .args([command, "orders", "--data"])
-                .arg(local_mode.data()),
-        )
-        .map(drop)
-    };
-    change("delete")?;
+    let mut local_mode = deployment()?;
+    local_mode.delete("orders")?;
     let said = refusal(&mut server(&local_mode)?)?;
     assert!(said.contains("KMS.0210"), "{said}");
 
-    change("restore")?;
+    local_mode.restore("orders")?;
     let mut server = Process::start(&mut server(&local_mode)?)?;
     assert!(server.line()?.starts_with("https://localhost:"));
     Ok(())

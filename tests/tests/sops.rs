@@ -3,10 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use sealward_tests::process::{fails, succeeds, text};
 use sealward_tests::{LocalMode, workspace};
-use serde_json::Value;
 
 const SECRETS: &str = "database:\n    password: correct horse battery staple\n    port: 5432\n";
 
@@ -29,7 +28,7 @@ fn sops_encrypts_and_decrypts_a_yaml_file() -> Result<()> {
     let local_mode = LocalMode::start()?;
     let token = fs::read_to_string(local_mode.token_file())?;
     let token = token.trim();
-    let key = format!("local-1:{}", key_id(&local_mode, "web-tls")?);
+    let key = format!("local-1:{}", local_mode.key_id("web-tls")?);
     fs::write(local_mode.folder().join("secrets.yaml"), SECRETS)?;
 
     let mut encrypt = sops(&local_mode, token)?;
@@ -53,7 +52,7 @@ fn sops_encrypts_and_decrypts_a_yaml_file() -> Result<()> {
         "{refused}"
     );
 
-    let leaving = format!("local-1:{}", key_id(&local_mode, "leaving")?);
+    let leaving = format!("local-1:{}", local_mode.key_id("leaving")?);
     let mut encrypt = sops(&local_mode, token)?;
     let refused = text(&fails(encrypt.args([
         "encrypt",
@@ -63,15 +62,4 @@ fn sops_encrypts_and_decrypts_a_yaml_file() -> Result<()> {
     ]))?);
     assert!(refused.contains("KMS.0210"), "{refused}");
     Ok(())
-}
-
-fn key_id(local_mode: &LocalMode, name: &str) -> Result<String> {
-    let output = succeeds(local_mode.sealward().args(["--output", "json", "keys"]))?;
-    let answer: Value = serde_json::from_slice(&output.stdout)?;
-    let keys = answer["keys"].as_array().context("no keys")?;
-    let found = keys
-        .iter()
-        .find(|key| key["name"].as_str().is_some_and(|key| key.ends_with(name)));
-    let id = found.with_context(|| format!("{name} is not in {answer}"))?["keyId"].as_str();
-    Ok(id.context("no keyId")?.to_owned())
 }

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# bench.sh [OPTION...]: builds what is released, measures it, and prints a table of the figures. The
+# options are those of the program: --quick, --only NAME.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+need openssl "install it (Debian's package openssl)"
+if ! command -v age >/dev/null; then
+    # Only as root, where nothing needs to be asked.
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        say "installing age"
+        apt-get install --quiet --quiet --yes age >/dev/null 2>&1 || true
+    fi
+    command -v age >/dev/null || say "WARNING: age is missing: its rows are left out"
+fi
+
+cd "$root"
+cargo=${CARGO:-cargo}
+"$cargo" build --release --locked --package sealward --package sealward-sidecar --bins
+# It builds them again if need be, but then in the middle of measuring.
+exec "$cargo" run --release --locked --package sealward-tests --bin bench -- "$@"
