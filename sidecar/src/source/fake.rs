@@ -195,3 +195,6 @@ impl KeySource for FakeSource {
         Box::pin(async move { shutdown.requested().await })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,777 @@
+//! Callers and bodies that are not let in.
+
+mod common;
+
+use common::{Bed, NOW, Reply, TOKEN, raw, request};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sealward_sidecar::source::CmkState;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+const BODY: &[u8] = b"{\"random_data_length\":\"8\"}";
+
+fn hex(bytes: &[u8]) -> String {
+    hex_simd::encode_to_string(bytes, hex_simd::AsciiCase::Lower)
+}
+
+/// Signs as Huawei's SDKs do.
+fn signed(
+    date: &str,
+    signed_headers: &str,
+    signed_body: &[u8],
+    key: &str,
+) -> Vec<(String, String)> {
+    let host = "127.0.0.1:7325";
+    let mut canonical = String::from("POST\n/v1.0/project/kms/gen-random/\n\n");
+    for name in signed_headers.split(';') {
+        let value = if name == "host" { host } else { date };
+        canonical.push_str(&format!("{name}:{value}\n"));
+    }
+    canonical.push_str(&format!(
+        "\n{signed_headers}\n{}",
+        hex(&Sha256::digest(signed_body))
+    ));
+    let to_sign = format!(
+        "SDK-HMAC-SHA256\n{date}\n{}",
+        hex(&Sha256::digest(canonical.as_bytes()))
+    );
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(to_sign.as_bytes());
+    let signature = hex(&mac.finalize().into_bytes());
+    let authorization = format!(
+        "SDK-HMAC-SHA256 Access=any, SignedHeaders={signed_headers}, Signature={signature}"
+    );
+    vec![
+        ("x-sdk-date".into(), date.into()),
+        ("authorization".into(), authorization),
+    ]
+}
+
+async fn send_signed(bed: &Bed, headers: &[(String, String)], body: &[u8]) -> Reply {
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    bed.send(&request("gen-random", &headers, body)).await
+}
+
+const DATE: &str = "20261124T011405Z";
+const SIGNED: &str = "host;x-sdk-date";
+
+#[tokio::test]
+async fn accepts_a_signature_with_the_token_as_secret_key() {
+    let bed = Bed::start().await;
+    assert!(NOW.starts_with("2026-11-24T01:14:05"));
+    let reply = send_signed(&bed, &signed(DATE, SIGNED, BODY, TOKEN), BODY).await;
+    assert_eq!(reply.status, 200, "{}", reply.message());
+}
+
+#[tokio::test]
+async fn refuses_a_signature_over_another_body() {
+    let bed = Bed::start().await;
+    let mut headers = signed(DATE, SIGNED, b"{}", TOKEN);
+    send_signed(&bed, &headers, BODY)
+        .await
+        .refused(403, "KMS.0302");
+    // The header by which an SDK says what it hashed does not replace the body.
+    headers.push(("x-sdk-content-sha256".into(), hex(&Sha256::digest(b"{}"))));
+    send_signed(&bed, &headers, BODY)
+        .await
+        .refused(403, "KMS.0302");
+    let unsigned = signed(DATE, SIGNED, b"UNSIGNED-PAYLOAD", TOKEN);
+    send_signed(&bed, &unsigned, BODY)
+        .await
+        .refused(403, "KMS.0302");
+}
+
+#[tokio::test]
+async fn refuses_a_signature_that_is_too_old_or_from_the_future() {
+    let bed = Bed::start().await;
+    for date in ["20261124T010904Z", "20261124T011906Z", "20251124T011405Z"] {
+        let headers = signed(date, SIGNED, BODY, TOKEN);
+        send_signed(&bed, &headers, BODY)
+            .await
+            .refused(403, "KMS.0303")
+            .says("5 minutes");
+    }
+    for date in ["20261124T010905Z", "20261124T011905Z"] {
+        let headers = signed(date, SIGNED, BODY, TOKEN);
+        assert_eq!(
+            send_signed(&bed, &headers, BODY).await.status,
+            200,
+            "{date}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn refuses_a_signature_without_host_or_date() {
+    let bed = Bed::start().await;
+    for names in ["x-sdk-date", "host"] {
+        let headers = signed(DATE, names, BODY, TOKEN);
+        send_signed(&bed, &headers, BODY)
+            .await
+            .refused(403, "KMS.0302")
+            .says("host and x-sdk-date");
+    }
+}
+
+#[tokio::test]
+async fn refuses_other_algorithms_with_a_hint() {
+    let bed = Bed::start().await;
+    let authorization =
+        "V11-HMAC-SHA256 Credential=a/20261124/r/kms, SignedHeaders=host, Signature=00";
+    bed.send(&request(
+        "gen-random",
+        &[("authorization", authorization)],
+        BODY,
+    ))
+    .await
+    .refused(403, "KMS.0302")
+    .says("V11-HMAC-SHA256");
+}
+
+#[tokio::test]
+async fn refuses_a_missing_token() {
+    let bed = Bed::start().await;
+    bed.send(&request("gen-random", &[], BODY))
+        .await
+        .refused(403, "KMS.0301")
+        .says("token file");
+}
+
+#[tokio::test]
+async fn refuses_a_wrong_token_and_a_wrong_signature_alike() {
+    let bed = Bed::start().await;
+    let mut bodies = Vec::new();
+    let mut wrong = TOKEN.to_owned();
+    wrong.replace_range(63..64, "1");
+    let bearer = format!("Bearer {wrong}");
+    for headers in [
+        [("x-auth-token", wrong.as_str())],
+        [("x-auth-token", "")],
+        [("x-auth-token", &TOKEN[..63])],
+        [("authorization", bearer.as_str())],
+    ] {
+        let reply = bed.send(&request("gen-random", &headers, BODY)).await;
+        bodies.push(reply.refused(403, "KMS.0302").body.clone());
+    }
+    let reply = send_signed(&bed, &signed(DATE, SIGNED, BODY, &wrong), BODY).await;
+    bodies.push(reply.refused(403, "KMS.0302").body.clone());
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+}
+
+#[tokio::test]
+async fn refuses_a_token_in_the_wrong_place() {
+    let bed = Bed::start().await;
+    let cookie = format!("X-Auth-Token={TOKEN}");
+    bed.send(&request("gen-random", &[("cookie", &cookie)], BODY))
+        .await
+        .refused(403, "KMS.0301");
+    let operation = format!("gen-random?X-Auth-Token={TOKEN}&token={TOKEN}");
+    bed.send(&request(&operation, &[], BODY))
+        .await
+        .refused(403, "KMS.0301");
+    let body = json!({"random_data_length": "8", "token": TOKEN}).to_string();
+    bed.send(&request("gen-random", &[], body.as_bytes()))
+        .await
+        .refused(403, "KMS.0301");
+    bed.send(&request("gen-random", &[("x-security-token", TOKEN)], BODY))
+        .await
+        .refused(403, "KMS.0301");
+}
+
+#[tokio::test]
+async fn refuses_more_than_one_credential() {
+    let bed = Bed::start().await;
+    let bearer = format!("Bearer {TOKEN}");
+    for headers in [
+        [("x-auth-token", TOKEN), ("authorization", bearer.as_str())],
+        [("x-auth-token", TOKEN), ("x-auth-token", TOKEN)],
+    ] {
+        bed.send(&request("gen-random", &headers, BODY))
+            .await
+            .refused(403, "KMS.0302");
+    }
+}
+
+#[tokio::test]
+async fn refuses_host_evil_test() {
+    let bed = Bed::start().await;
+    let target = "/v1.0/project/kms/gen-random";
+    for host in [
+        "evil.test",
+        "evil.test:7325",
+        "localhost.evil.test",
+        "10.0.0.1",
+    ] {
+        let headers = [("host", host), ("x-auth-token", TOKEN)];
+        bed.send(&raw("POST", target, &headers, BODY))
+            .await
+            .refused(403, "KMS.0307")
+            .says("Host");
+    }
+    let none = [("x-auth-token", TOKEN)];
+    bed.send(&raw("POST", target, &none, BODY))
+        .await
+        .refused(403, "KMS.0307");
+    let absolute = format!("http://evil.test{target}");
+    let headers = [("host", "localhost"), ("x-auth-token", TOKEN)];
+    bed.send(&raw("POST", &absolute, &headers, BODY))
+        .await
+        .refused(403, "KMS.0307");
+}
+
+#[tokio::test]
+async fn refuses_origin() {
+    let bed = Bed::start().await;
+    let headers = [("x-auth-token", TOKEN), ("origin", "http://localhost")];
+    bed.send(&request("gen-random", &headers, BODY))
+        .await
+        .refused(403, "KMS.0307")
+        .says("Origin");
+}
+
+#[tokio::test]
+async fn refuses_forwarded_requests() {
+    let bed = Bed::start().await;
+    for name in [
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "Forwarded",
+        "Via",
+    ] {
+        let headers = [("x-auth-token", TOKEN), (name, "1.1 a")];
+        bed.send(&request("gen-random", &headers, BODY))
+            .await
+            .refused(403, "KMS.0307");
+    }
+}
+
+#[tokio::test]
+async fn the_order_of_checks_is_host_then_token_then_route() {
+    let bed = Bed::start().await;
+    let headers = [("host", "evil.test"), ("x-auth-token", "wrong")];
+    bed.send(&raw("GET", "/nothing", &headers, b""))
+        .await
+        .refused(403, "KMS.0307");
+    let headers = [("host", "localhost"), ("x-auth-token", "wrong")];
+    for target in [
+        "/nothing",
+        "/v1.0/p/kms/create-key",
+        "/v1.0/p/kms/decrypt-data",
+        "/",
+    ] {
+        bed.send(&raw("GET", target, &headers, b""))
+            .await
+            .refused(403, "KMS.0302");
+    }
+}
+
+#[tokio::test]
+async fn refuses_other_methods_and_unknown_operations() {
+    let bed = Bed::start().await;
+    let headers = [("host", "localhost"), ("x-auth-token", TOKEN)];
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let reply = bed
+            .send(&raw(method, "/v1.0/p/kms/gen-random", &headers, b""))
+            .await;
+        assert_eq!(reply.refused(405, "KMS.0215").header("allow"), Some("POST"));
+    }
+    let reply = bed.send(&raw("POST", "/", &headers, b"")).await;
+    assert_eq!(reply.refused(405, "KMS.0215").header("allow"), Some("GET"));
+    for target in [
+        "/v1.0/p/kms/decrypt",
+        "/v1.0/p/kms/",
+        "/x",
+        "/v1/p/kms/gen-random",
+    ] {
+        bed.send(&raw("POST", target, &headers, BODY))
+            .await
+            .refused(400, "KMS.0201");
+    }
+    bed.post("gen-random?a=b", BODY)
+        .await
+        .refused(400, "KMS.0201")
+        .says("query");
+}
+
+#[tokio::test]
+async fn refuses_a_body_over_64_kb() {
+    let bed = Bed::start().await;
+    let fits = format!(
+        "{{\"random_data_length\":\"8\"{}}}",
+        " ".repeat(65_536 - BODY.len())
+    );
+    assert_eq!(fits.len(), 65_536);
+    assert_eq!(bed.post("gen-random", fits.as_bytes()).await.status, 200);
+    let over = format!("{fits} ");
+    bed.post("gen-random", over.as_bytes())
+        .await
+        .refused(400, "KMS.0203")
+        .says("65536");
+
+    // Without a length, it is found out while reading.
+    let head = format!(
+        "POST /v1.0/p/kms/gen-random HTTP/1.1\r\nhost: localhost\r\nx-auth-token: {TOKEN}\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    let chunk = format!("{:x}\r\n{}\r\n", 32_768, " ".repeat(32_768));
+    let chunked = [head.as_str(), &chunk, &chunk, "1\r\n \r\n", "0\r\n\r\n"].concat();
+    bed.send(chunked.as_bytes()).await.refused(400, "KMS.0203");
+}
+
+#[tokio::test]
+async fn refuses_what_is_not_json() {
+    let bed = Bed::start().await;
+    for body in [
+        &b""[..],
+        b"hello",
+        b"[]",
+        b"null",
+        b"\"x\"",
+        b"{",
+        b"{\"random_data_length\":\"8\"}x",
+        b"{random_data_length:8}",
+        b"{'random_data_length':'8'}",
+        b"\xff\xfe",
+        b"{\"a\":\"\xff\"}",
+        b"{\"random_data_length\":\"8\xc3\"}",
+        b"<xml/>",
+        b"a=b&c=d",
+        b"\xef\xbb\xbf{}",
+    ] {
+        let reply = bed.post("gen-random", body).await;
+        assert_eq!(reply.status, 400, "{}", String::from_utf8_lossy(body));
+        let expected = if body == b"{\"a\":\"\xff\"}" {
+            "KMS.0308"
+        } else {
+            "KMS.0202"
+        };
+        reply.refused(400, expected);
+    }
+}
+
+#[tokio::test]
+async fn refuses_lone_surrogates() {
+    let bed = Bed::start().await;
+    for lone in ["\\ud800", "\\udc00", "\\ud800x", "\\ud800\\ud800"] {
+        let body = format!("{{\"key_id\":\"{}\",\"plain_text\":\"{lone}\"}}", bed.key);
+        bed.post("encrypt-data", body.as_bytes())
+            .await
+            .refused(400, "KMS.0202")
+            .says("surrogates in pairs");
+    }
+}
+
+/// For each operation, a body that is right.
+fn right(bed: &Bed, ciphertext: &str, dek: &str) -> Vec<(&'static str, Value)> {
+    let digest = hex(&Sha256::digest([1; 32]));
+    vec![
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x"}),
+        ),
+        ("decrypt-data", json!({"cipher_text": ciphertext})),
+        (
+            "re-encrypt",
+            json!({"cipher_text": ciphertext, "destination_key_id": bed.key}),
+        ),
+        ("create-datakey", json!({"key_id": bed.key})),
+        (
+            "create-datakey-without-plaintext",
+            json!({"key_id": bed.key}),
+        ),
+        (
+            "encrypt-datakey",
+            json!({
+                "key_id": bed.key,
+                "plain_text": format!("{}{digest}", "01".repeat(32)),
+                "datakey_plain_length": "32",
+            }),
+        ),
+        (
+            "decrypt-datakey",
+            json!({"key_id": bed.key, "cipher_text": dek, "datakey_cipher_length": "32"}),
+        ),
+        ("describe-key", json!({"key_id": bed.key})),
+        ("gen-random", json!({"random_data_length": "8"})),
+    ]
+}
+
+async fn rights(bed: &Bed) -> Vec<(&'static str, Value)> {
+    let ciphertext = bed.encrypt("x").await;
+    let made = bed
+        .call("create-datakey", &json!({"key_id": bed.key}))
+        .await;
+    right(bed, &ciphertext, &made.text("cipher_text"))
+}
+
+#[tokio::test]
+async fn refuses_missing_fields_by_name() {
+    let bed = Bed::start().await;
+    for (operation, body) in rights(&bed).await {
+        let reply = bed.call(operation, &body).await;
+        assert_eq!(reply.status, 200, "{operation}: {}", reply.message());
+        for name in body.as_object().unwrap().keys() {
+            let mut less = body.clone();
+            less.as_object_mut().unwrap().remove(name);
+            bed.call(operation, &less)
+                .await
+                .refused(400, "KMS.0204")
+                .says(name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn refuses_wrongly_typed_fields_by_name() {
+    let bed = Bed::start().await;
+    for (operation, body) in rights(&bed).await {
+        for name in body.as_object().unwrap().keys() {
+            for wrong in [json!(null), json!(8), json!(true), json!([]), json!({})] {
+                let mut other = body.clone();
+                other[name] = wrong;
+                bed.call(operation, &other)
+                    .await
+                    .refused(400, "KMS.0308")
+                    .says(name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn refuses_unknown_and_repeated_fields_by_name() {
+    let bed = Bed::start().await;
+    for (operation, body) in rights(&bed).await {
+        let mut more = body.clone();
+        more["grant_tokens"] = json!("x");
+        bed.call(operation, &more)
+            .await
+            .refused(400, "KMS.0308")
+            .says("grant_tokens");
+        let text = body.to_string();
+        let twice = format!("{},{}", &text[..text.len() - 1], &text[1..]);
+        bed.post(operation, twice.as_bytes())
+            .await
+            .refused(400, "KMS.0308")
+            .says("given twice");
+    }
+    let body = r#"{"key_id":"alias/web","plain_text":"x","encryption_context":{"a":"1","a":"1"}}"#;
+    bed.post("encrypt-data", body.as_bytes())
+        .await
+        .refused(400, "KMS.0208")
+        .says("twice");
+}
+
+#[tokio::test]
+async fn refuses_0_and_4097_bytes_of_plaintext() {
+    let bed = Bed::start().await;
+    // 2 bytes each: it is bytes that count.
+    for text in [String::new(), "x".repeat(4097), "é".repeat(2049)] {
+        let body = json!({"key_id": bed.key, "plain_text": text});
+        bed.call("encrypt-data", &body)
+            .await
+            .refused(400, "KMS.0308")
+            .says("1 to 4096 bytes");
+    }
+}
+
+#[tokio::test]
+async fn refuses_values_out_of_range_with_their_code() {
+    let bed = Bed::start().await;
+    let digest = hex(&Sha256::digest([1; 32]));
+    let dek = "01".repeat(32);
+    let long = "x".repeat(129);
+    let wrapped = |plain: String, length: &str| json!({"key_id": bed.key, "plain_text": plain, "datakey_plain_length": length});
+    let spread: serde_json::Map<_, _> = (0..64)
+        .map(|n| (format!("{n:03}"), json!("x".repeat(126))))
+        .collect();
+    for (operation, body, code) in [
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "additional_authenticated_data": long}),
+            "KMS.0308",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "encryption_context": {"a": "x".repeat(8192)}}),
+            "KMS.0208",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "encryption_context": spread}),
+            "KMS.0208",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "encryption_context": "a"}),
+            "KMS.0208",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "encryption_context": {"a": 1}}),
+            "KMS.0208",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "encryption_context": {"a": "1"}, "additional_authenticated_data": "a"}),
+            "KMS.0308",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "encryption_algorithm": "SM4"}),
+            "KMS.0308",
+        ),
+        (
+            "encrypt-data",
+            json!({"key_id": bed.key, "plain_text": "x", "sequence": "1"}),
+            "KMS.0206",
+        ),
+        (
+            "decrypt-data",
+            json!({"cipher_text": "A".repeat(7204)}),
+            "KMS.2201",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "key_spec": "SM4"}),
+            "KMS.1902",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "key_spec": "HMAC_256", "datakey_length": "256"}),
+            "KMS.1902",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "datakey_length": "0"}),
+            "KMS.1901",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "datakey_length": "8200"}),
+            "KMS.1901",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "datakey_length": "-8"}),
+            "KMS.1901",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "datakey_length": "99999999999999999999"}),
+            "KMS.1901",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "datakey_length": ""}),
+            "KMS.1901",
+        ),
+        (
+            "create-datakey",
+            json!({"key_id": bed.key, "datakey_length": "9"}),
+            "KMS.1903",
+        ),
+        ("encrypt-datakey", wrapped("xyz".into(), "32"), "KMS.2101"),
+        ("encrypt-datakey", wrapped("0".into(), "32"), "KMS.2101"),
+        ("encrypt-datakey", wrapped("00".repeat(32), "0"), "KMS.2102"),
+        (
+            "encrypt-datakey",
+            wrapped("00".repeat(1057), "1025"),
+            "KMS.2102",
+        ),
+        (
+            "encrypt-datakey",
+            wrapped(format!("{dek}{}", "00".repeat(32)), "32"),
+            "KMS.2103",
+        ),
+        (
+            "encrypt-datakey",
+            wrapped(format!("{dek}{digest}"), "31"),
+            "KMS.2104",
+        ),
+        (
+            "encrypt-datakey",
+            wrapped(format!("{dek}{digest}"), "64"),
+            "KMS.2104",
+        ),
+        ("gen-random", json!({"random_data_length": "0"}), "KMS.1801"),
+        (
+            "gen-random",
+            json!({"random_data_length": "8200"}),
+            "KMS.1801",
+        ),
+        ("gen-random", json!({"random_data_length": "x"}), "KMS.1801"),
+        (
+            "gen-random",
+            json!({"random_data_length": "12"}),
+            "KMS.1802",
+        ),
+        ("list-keys", json!({"limit": "0"}), "KMS.1601"),
+        ("list-keys", json!({"limit": "1001"}), "KMS.1601"),
+        ("list-keys", json!({"marker": "1"}), "KMS.1602"),
+        ("list-keys", json!({"key_state": "9"}), "KMS.0308"),
+    ] {
+        let reply = bed.call(operation, &body).await;
+        assert_eq!(
+            (reply.status, reply.code()),
+            (400, code.to_owned()),
+            "{operation} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn refuses_a_ciphertext_over_7200_characters() {
+    let bed = Bed::start().await;
+    let mut blob = base64_simd::STANDARD
+        .decode_to_vec(bed.encrypt("x").await)
+        .unwrap();
+    blob.resize(5403, 0);
+    let cipher_text = base64_simd::STANDARD.encode_to_string(&blob);
+    assert_eq!(cipher_text.len(), 7204);
+    let reply = bed
+        .call("decrypt-data", &json!({"cipher_text": cipher_text}))
+        .await;
+    reply.refused(400, "KMS.0308").says("7200");
+    let cipher_text = base64_simd::STANDARD.encode_to_string(&blob[..5400]);
+    let reply = bed
+        .call("decrypt-data", &json!({"cipher_text": cipher_text}))
+        .await;
+    reply.refused(400, "KMS.2201");
+}
+
+#[tokio::test]
+async fn refuses_decrypt_datakey_with_another_length() {
+    let bed = Bed::start().await;
+    let made = bed
+        .call("create-datakey", &json!({"key_id": bed.key}))
+        .await;
+    for (length, code) in [
+        ("31", "KMS.2204"),
+        ("1024", "KMS.2204"),
+        ("0", "KMS.2202"),
+        ("1025", "KMS.2202"),
+        ("032", "KMS.2202"),
+        ("32 ", "KMS.2202"),
+        ("", "KMS.2202"),
+    ] {
+        let body = json!({
+            "key_id": bed.key,
+            "cipher_text": made.text("cipher_text"),
+            "datakey_cipher_length": length,
+        });
+        bed.call("decrypt-datakey", &body).await.refused(400, code);
+    }
+}
+
+#[tokio::test]
+async fn refuses_unknown_and_malformed_keys() {
+    let bed = Bed::start().await;
+    let absent = "00000000-0000-0000-0000-000000000000";
+    for (key_id, named) in [
+        (absent, absent),
+        ("alias/none", "alias/shop/none"),
+        ("alias/other/web", "alias/other/web"),
+    ] {
+        let body = json!({"key_id": key_id, "plain_text": "x"});
+        bed.call("encrypt-data", &body)
+            .await
+            .refused(404, "KMS.0207")
+            .says(named);
+    }
+    let upper = bed.key.to_string().to_uppercase();
+    for key_id in [
+        "",
+        "web",
+        "alias/",
+        "alias//web",
+        "alias/a/b/c",
+        "alias/Web",
+        "../x",
+        &upper,
+    ] {
+        let body = json!({"key_id": key_id, "plain_text": "x"});
+        bed.call("encrypt-data", &body)
+            .await
+            .refused(400, "KMS.0205");
+    }
+}
+
+#[tokio::test]
+async fn refuses_disabled_pending_and_destroyed_keys() {
+    let bed = Bed::start().await;
+    let bodies = rights(&bed).await;
+    let at = "2026-12-24T00:00:00Z".parse().unwrap();
+    for (state, status, code, text) in [
+        (CmkState::Disabled, 400, "KMS.0209", "disabled"),
+        (
+            CmkState::PendingDeletion { destroy_at: at },
+            400,
+            "KMS.0210",
+            "2026-12-24T00:00:00Z",
+        ),
+        (
+            CmkState::Destroyed { at },
+            404,
+            "KMS.0207",
+            "was destroyed on 2026-12-24T00:00:00Z",
+        ),
+    ] {
+        bed.source.set_state(bed.key, state);
+        bed.settle().await;
+        for (operation, body) in &bodies {
+            if matches!(*operation, "describe-key" | "gen-random") {
+                continue;
+            }
+            bed.call(operation, body)
+                .await
+                .refused(status, code)
+                .says(text);
+        }
+    }
+    bed.call("describe-key", &json!({"key_id": bed.key}))
+        .await
+        .refused(404, "KMS.0207");
+}
+
+#[tokio::test]
+async fn the_state_of_a_key_comes_before_the_size_of_a_field() {
+    let bed = Bed::start().await;
+    let body = json!({"key_id": "alias/none", "plain_text": ""});
+    bed.call("encrypt-data", &body)
+        .await
+        .refused(404, "KMS.0207");
+    bed.source.set_state(bed.key, CmkState::Disabled);
+    bed.settle().await;
+    let body = json!({"key_id": bed.key, "plain_text": ""});
+    bed.call("encrypt-data", &body)
+        .await
+        .refused(400, "KMS.0209");
+}
+
+#[tokio::test]
+async fn refuses_heads_that_are_too_long_or_none() {
+    let bed = Bed::start().await;
+    let long = "x".repeat(17_000);
+    let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\nx: {long}\r\n\r\n");
+    assert_eq!(bed.send(head.as_bytes()).await.status, 431);
+    let many: String = (0..65).map(|n| format!("x-{n}: y\r\n")).collect();
+    let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n");
+    assert_eq!(bed.send(head.as_bytes()).await.status, 431);
+    for junk in [
+        "\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(bed.address).await.unwrap();
+        stream.write_all(junk.as_bytes()).await.unwrap();
+        let reply = Reply::try_read(&mut stream).await;
+        assert!(reply.is_none_or(|reply| reply.status == 400), "{junk:?}");
+    }
+    assert_eq!(bed.post("gen-random", BODY).await.status, 200);
+}
