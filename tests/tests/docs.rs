@@ -120,7 +120,7 @@ fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
         shell.folder.path().join("shop.yaml"),
         manifest.context("shop.yaml is shown")?,
     )?;
-    fs::write(shell.folder.path().join("backup.db"), [7; 100_000])?;
+    fs::write(shell.folder.path().join("backup.db"), vec![7; 100_000])?;
     for command in blocks(&readme, "console").into_iter().flat_map(commands) {
         shell
             .run(&command)
@@ -128,7 +128,7 @@ fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
     }
     // They did what the text says.
     ensure!(shell.file("password.sealed")?.starts_with("U1dD"));
-    ensure!(fs::read(shell.folder.path().join("restored.db"))? == [7; 100_000]);
+    ensure!(fs::read(shell.folder.path().join("restored.db"))? == vec![7; 100_000]);
     ensure!(shell.local_mode.is_some(), "local mode was not started");
     Ok(())
 }
