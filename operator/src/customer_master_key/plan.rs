@@ -320,6 +320,7 @@ fn find(record: &Record, observed: &Observed) -> Finding {
     let unexplained = !observed.uncounted.is_empty();
     match () {
         () if !observed.faults.is_empty() => find_faults(observed),
+        () if observed.versions.is_empty() => Finding::MaterialMissing,
         () if unexplained => Finding::MaterialDamaged,
         () if !record.spec.enabled => Finding::Disabled,
         () if record.versions.len() >= MAX_VERSIONS => Finding::RotationBlocked,

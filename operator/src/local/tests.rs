@@ -14,6 +14,7 @@ use sealward_runtime::clock::ManualClock;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::StoreError;
 
 mod crash;
 mod disk;

@@ -6,7 +6,7 @@
 //! by the next writer - removed, never written to: it may be a second name of a file that already counts.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,10 +18,10 @@ use sealward_protocol::names::{NameError, RecordName, VersionName};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use self::file::{NEW, create_file, replace_file, sync_parent};
 use super::{HeldRecord, HeldVersion, Holding, Inventory, Revision, Store, StoreError};
 
-/// A file in the making.
-const NEW: &str = ".new";
+mod file;
 
 /// What there may be in a folder that is made a data folder: what a first start leaves behind when it is killed, and
 /// the callers' token.
@@ -336,50 +336,6 @@ fn revision(content: &[u8]) -> Revision {
 /// Of all files that are no documents for their size: no hash is as short as this.
 fn too_large() -> Revision {
     Revision::new(*b"too large")
-}
-
-/// Creates a file with this content, durably; fails where there is one.
-fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let new = write_new(path, content)?;
-    let linked = fs::hard_link(&new, path).and_then(|()| sync_parent(path));
-    // Left behind, it would be removed by the next writer.
-    let _ = fs::remove_file(&new);
-    linked
-}
-
-/// Gives a file new content, durably, at once.
-fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let new = write_new(path, content)?;
-    let renamed = fs::rename(&new, path).and_then(|()| sync_parent(path));
-    if renamed.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    renamed
-}
-
-fn write_new(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
-    let new = path.with_file_name(NEW);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written.map(|()| new)
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
 }
 
 #[cfg(test)]

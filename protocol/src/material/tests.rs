@@ -2,6 +2,7 @@ use getrandom::SysRng;
 
 use super::*;
 use crate::keyset::{Fault, KeySet};
+use crate::names::RecordName;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -120,7 +121,8 @@ fn contradictory_records_are_refused() {
     grow(&mut good, &root);
     grow(&mut good, &root);
     let name = name_of(&good);
-    let broken: [(&str, Break); 8] = [
+    let broken: [(&str, Break); 9] = [
+        ("forgetful", |record| record.versions.clear()),
         ("order", |record| record.versions.reverse()),
         ("twice", |record| {
             record.versions.push(record.versions[1].clone());
@@ -195,6 +197,15 @@ fn every_field_of_the_context_is_sealed_and_compared() {
         let said = faults(record.clone(), &root, name.clone(), resealed);
         assert!(said[0].starts_with("belongs elsewhere"), "{said:?}");
     }
+}
+
+#[test]
+fn a_name_with_another_root_key_version_is_refused() {
+    let (root, mut record) = (root(), record("web"));
+    let (name, sealed) = grow(&mut record, &root);
+    let renamed = name.record.version(name.version, version(2));
+    let said = faults(record, &root, renamed, sealed);
+    assert!(said[0].contains("root key version"), "{said:?}");
 }
 
 #[test]

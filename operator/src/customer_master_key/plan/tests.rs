@@ -270,7 +270,10 @@ fn nothing_is_made_where_something_was() {
         }],
         ..whole(record(0))
     };
+    let mut forgetful = record(3);
+    forgetful.versions.clear();
     for (observed, finding) in [
+        (whole(forgetful), Finding::MaterialMissing),
         (orphan, Finding::RecordMissing),
         (other_namespace, Finding::NamespaceChanged),
         (unproven, Finding::RootKeyMismatch),
