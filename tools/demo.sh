@@ -215,7 +215,7 @@ timed() {
 # await PATTERN FILE PID LOG: waits until the process has written the pattern to the file; prints it.
 await() {
     local deadline=$((SECONDS + 30))
-    until grep -m 1 -oE "$1" "$2"; do
+    until grep -s -m 1 -oE "$1" "$2"; do
         kill -0 "$3" 2> /dev/null || fail "it ended: $(cat "$4")"
         [ "$SECONDS" -lt "$deadline" ] || fail "it is not ready after 30 s: $(cat "$4")"
         sleep 0.05
