@@ -1,5 +1,11 @@
 //! Clients that are slow, silent, or many; and the end.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,11 @@
 //! What the operations do when they are used as they are meant to be.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::{Bed, Reply, TOKEN, raw, request};

@@ -1,5 +1,11 @@
 //! What is written about requests: audit lines, metrics, readiness.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::{Bed, TOKEN, raw, request};

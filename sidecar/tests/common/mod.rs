@@ -2,6 +2,11 @@
 //! for byte what it is told.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -169,7 +174,7 @@ pub(crate) fn raw(method: &str, target: &str, headers: &[(&str, &str)], body: &[
         body.len()
     );
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     [head.as_bytes(), b"\r\n", body].concat()
 }
