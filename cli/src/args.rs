@@ -1,5 +1,7 @@
 //! The command line: what it accepts, and what `--help` and the man pages say.
 
+mod help;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -23,9 +25,7 @@ pub const DEFAULT_DATA: &str = "./sealward-data";
     name = "sealward",
     version = crate::version(),
     about = "Encrypt small data and files under customer master keys (CMKs)",
-    long_about = "Encrypt small data and files under customer master keys (CMKs).\n\n\
-        Start with a CMK YAML file and `sealward dev key.yaml`; in another terminal, \
-        `sealward encrypt` and `sealward file encrypt` then work without any flag.",
+    long_about = help::SEALWARD,
     after_long_help = Exit::table(),
     disable_help_subcommand = true,
     arg_required_else_help = false
@@ -53,23 +53,26 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve CMKs from YAML files on this machine, without a cluster
+    #[command(long_about = help::DEV)]
     Dev(DevArgs),
     /// List the CMKs that the endpoint knows
     Keys(KeysArgs),
     /// Encrypt up to 4096 bytes of text
+    #[command(long_about = help::ENCRYPT)]
     Encrypt(EncryptArgs),
     /// Decrypt what `sealward encrypt` made
+    #[command(long_about = help::DECRYPT)]
     Decrypt(DecryptArgs),
     /// Encrypt and decrypt files of any size
     #[command(subcommand)]
     File(FileCommand),
     /// Schedule the deletion of a CMK of local mode
+    #[command(long_about = help::DELETE)]
     Delete(DeleteArgs),
     /// Bring back a CMK whose deletion is scheduled
     Restore(RestoreArgs),
     /// Print a shell completion script
-    #[command(long_about = "Print a shell completion script.\n\n\
-        For instance: sealward completions bash > ~/.local/share/bash-completion/completions/sealward")]
+    #[command(long_about = help::COMPLETIONS)]
     Completions {
         /// The shell to complete for.
         shell: Shell,
@@ -83,13 +86,6 @@ pub enum Command {
 
 /// `sealward dev`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Serve CMKs from YAML files on this machine, without a cluster.\n\n\
-    Listens on loopback addresses only. Prints the endpoint, the token file and the key ids once the endpoint answers. Reads the \
-    YAML again whenever it changes: a wrong file is reported and the last good one stays in force. A CMK whose YAML \
-    goes away is kept; only `sealward delete` deletes. Stops on SIGTERM and SIGINT.\n\n\
-    The root key is kept in the data folder beside the keys that it seals: who can read the folder can read everything."
-)]
 pub struct DevArgs {
     /// CMK YAML files
     #[arg(required = true, value_name = "CMK.yaml")]
@@ -127,12 +123,6 @@ pub struct KeysArgs {
 
 /// `sealward encrypt`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Encrypt up to 4096 bytes of UTF-8 text and print the ciphertext as one line of base64.\n\n\
-    The text is taken byte for byte, so `echo x | sealward encrypt` includes the newline: use `printf %s`. A secret given as the DATA argument can \
-    be seen by every user of the machine in `ps`, and stays in the shell's history: prefer standard input or --in. \
-    Bytes that are not UTF-8, and anything longer, go through `sealward file encrypt`."
-)]
 pub struct EncryptArgs {
     /// The text; visible to other users in `ps`. Default: standard input
     #[arg(value_name = "DATA", conflicts_with = "input")]
@@ -153,11 +143,6 @@ pub struct EncryptArgs {
 
 /// `sealward decrypt`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Decrypt what `sealward encrypt` made, and write exactly the plaintext bytes to standard output.\n\n\
-    A newline is added only if standard output is a terminal. With -o json the plaintext is base64 in `plaintextBase64`. The ciphertext names \
-    its CMK; the context must be the one it was encrypted with."
-)]
 pub struct DecryptArgs {
     /// The ciphertext in base64. Default: standard input
     #[arg(value_name = "CIPHERTEXT", conflicts_with = "input")]
@@ -177,16 +162,10 @@ pub struct DecryptArgs {
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
     /// Encrypt a file of any size under a fresh data encryption key
-    #[command(
-        long_about = "Encrypt a file of any size under a fresh data encryption key (DEK).\n\n\
-        OUT becomes an enveloped file: it carries its DEK, encrypted under the CMK. It appears under its name only when it is complete and on disk; \
-        an existing file is not replaced unless --force is given."
-    )]
+    #[command(long_about = help::FILE_ENCRYPT)]
     Encrypt(FileEncryptArgs),
     /// Decrypt an enveloped file
-    #[command(long_about = "Decrypt an enveloped file.\n\n\
-        OUT appears under its name, with mode 0600, only when every byte was found authentic. With `-` as OUT, chunks are written as they are found \
-        authentic; if the end is missing or damaged the status is 5, and what was written must be thrown away.")]
+    #[command(long_about = help::FILE_DECRYPT)]
     Decrypt(FileDecryptArgs),
 }
 
@@ -237,9 +216,6 @@ pub struct PathArgs {
 
 /// `sealward delete`.
 #[derive(Debug, Args)]
-#[command(long_about = "Schedule the deletion of a CMK of local mode.\n\n\
-    From then on its use is refused. Its key material is destroyed after the waiting time; until then `sealward restore` brings it back. \
-    Works whether or not `sealward dev` is running on the data folder.")]
 pub struct DeleteArgs {
     /// The CMK: NAME or NAMESPACE/NAME
     pub name: String,
@@ -269,11 +245,17 @@ pub struct ConnectionArgs {
         long,
         value_name = "URL",
         env = "SEALWARD_ENDPOINT",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:7325"
     )]
     pub endpoint: String,
     /// The file that holds the caller's token [default: ./sealward-data/token]
-    #[arg(long, value_name = "FILE", env = "SEALWARD_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SEALWARD_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub token_file: Option<PathBuf>,
 }
 

@@ -34,7 +34,7 @@ pub enum Error {
     #[error(transparent)]
     Input(#[from] InputError),
     /// `--context` or `--aad` cannot be used.
-    #[error("--context or --aad: {0}")]
+    #[error("--context or --aad cannot be used")]
     Context(#[from] ContextError),
     /// A file was not encrypted or decrypted.
     #[error(transparent)]
@@ -181,10 +181,10 @@ fn of_local(error: &LocalError) -> Exit {
     }
 }
 
-/// There is none, unless the system refused to read or write it.
+/// There is none that can be used, unless the system refused to read or write it.
 fn of_root_key(error: &dyn std::error::Error) -> Exit {
     let refused = error.source().and_then(|cause| cause.downcast_ref());
-    refused.map_or(Exit::RootKeyMissing, Exit::of_io)
+    refused.map_or(Exit::NoRootKey, Exit::of_io)
 }
 
 fn of_store(error: &StoreError) -> Exit {
@@ -203,7 +203,7 @@ fn of_folder(error: &FolderError) -> Exit {
         FolderError::NotADataFolder { .. } | FolderError::OtherFormat { .. } => {
             Exit::OtherDataFormat
         }
-        FolderError::NoRootKey { .. } => Exit::RootKeyMissing,
+        FolderError::NoRootKey { .. } | FolderError::RootKeyExposed { .. } => Exit::NoRootKey,
         FolderError::Document {
             error: DocumentError::Read(error),
             ..

@@ -28,8 +28,8 @@ pub enum Exit {
     PortInUse = 8,
     /// The data folder was written by another version, or is something else.
     OtherDataFormat = 9,
-    /// The data folder holds keys, and the root key that sealed them is gone.
-    RootKeyMissing = 10,
+    /// The root key of the data folder is gone, damaged, or open to others.
+    NoRootKey = 10,
     /// A file or folder may not be written (or read) by this user.
     NoPermission = 11,
     /// The disk or the quota is full.
@@ -59,7 +59,7 @@ impl Exit {
         Self::Manifest,
         Self::PortInUse,
         Self::OtherDataFormat,
-        Self::RootKeyMissing,
+        Self::NoRootKey,
         Self::NoPermission,
         Self::DiskFull,
         Self::DataInUse,
@@ -93,7 +93,7 @@ impl Exit {
             Self::OtherDataFormat => {
                 "the data folder was written by another version, or is no data folder"
             }
-            Self::RootKeyMissing => "the data folder has no root key",
+            Self::NoRootKey => "the root key of the data folder is missing, or cannot be used",
             Self::NoPermission => "no permission to read or write a file or folder",
             Self::DiskFull => "the disk or quota is full",
             Self::DataInUse => "another process is using the data folder",

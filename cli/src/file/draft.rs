@@ -86,13 +86,10 @@ impl Draft {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let kind = match unnamed(&folder, mode) {
-            Some(file) => Kind::Unnamed(file),
-            None => Kind::Hidden(hidden(&folder, mode).map_err(|source| DraftError::Create {
-                path: path.to_owned(),
-                source,
-            })?),
-        };
+        let kind = begin(&folder, mode).map_err(|source| DraftError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(Self {
             path: path.to_owned(),
             folder,
@@ -149,12 +146,21 @@ impl Draft {
     }
 }
 
-/// A file without a name, where the file system has them and `/proc` is there to name it by later.
-fn unnamed(folder: &Path, mode: u32) -> Option<File> {
+fn begin(folder: &Path, mode: u32) -> io::Result<Kind> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = File::from(openat(CWD, folder, flags, Mode::from_raw_mode(mode)).ok()?);
-    fs::symlink_metadata(descriptor_path(&file)).ok()?;
-    Some(file)
+    match openat(CWD, folder, flags, Mode::from_raw_mode(mode)) {
+        Ok(file) => {
+            let file = File::from(file);
+            // It is named by way of /proc, which a container may lack.
+            if fs::symlink_metadata(descriptor_path(&file)).is_ok() {
+                return Ok(Kind::Unnamed(file));
+            }
+        }
+        // What file systems, and kernels, say that cannot do it; anything else would stop the other way too.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    hidden(folder, mode).map(Kind::Hidden)
 }
 
 fn hidden(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {

@@ -1,7 +1,8 @@
 //! Local mode while it runs: changes of the YAML, deletion, restarts, signals, bad folders.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{Dev, KEYS, ONE_KEY, is_one_line, run, sealward_in, stderr};
+use crate::common::{Dev, KEYS, ONE_KEY, Running, is_one_line, sealward_in, stderr};
 
 /// The one key of [`ONE_KEY`] with this in its spec.
 fn with_spec(spec: &str) -> String {
@@ -172,43 +173,46 @@ fn each_use_is_an_audit_line_without_what_is_secret() {
 }
 
 /// `sealward dev` on this data folder, by this user; it is expected to fail.
-fn fails_on(folder: &Path, data: &str, user: Option<u32>) -> (Option<i32>, String) {
+fn fails_on(folder: &Path, data: &Path, user: Option<u32>) -> (Option<i32>, String) {
     let mut command = sealward_in(folder);
-    command.args([
-        "dev",
-        "keys.yaml",
-        "--port",
-        "0",
-        "--admin-port",
-        "0",
-        "--data",
-        data,
-    ]);
+    command
+        .args([
+            "dev",
+            "keys.yaml",
+            "--port",
+            "0",
+            "--admin-port",
+            "0",
+            "--data",
+        ])
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     if let Some(user) = user {
         command.uid(user).gid(user);
     }
-    let output = run(&mut command, b"");
-    (output.status.code(), stderr(&output))
+    Running::start(&mut command).end()
 }
 
 #[test]
 fn a_folder_that_cannot_be_written_is_told() {
-    /// A user that owns nothing; root ignores permissions, so the program must not be root.
-    const NOBODY: u32 = 65_534;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("keys.yaml"), ONE_KEY).unwrap();
-    let data = folder.path().join("data");
-    fs::create_dir(&data).unwrap();
-    let root = fs::metadata(folder.path()).unwrap().uid() == 0;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    if root {
-        chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
-    }
-    fs::set_permissions(&data, fs::Permissions::from_mode(0o500)).unwrap();
-    let (status, line) = fails_on(folder.path(), "data", root.then_some(NOBODY));
+    let ours = folder.path().join("data");
+    fs::create_dir(&ours).unwrap();
+    // Permissions do not stop root, so it plays a user who owns nothing.
+    let root = fs::metadata(&ours).unwrap().uid() == 0;
+    let (data, user) = if root {
+        (ours, Some(65_534))
+    } else {
+        ("/usr/data".into(), None)
+    };
+    let (status, line) = fails_on(folder.path(), &data, user);
     assert_eq!(status, Some(11), "{line}");
     assert!(is_one_line(&line), "{line}");
-    assert!(fs::read_dir(&data).unwrap().next().is_none());
+    assert!(!data.join("format.json").exists());
 }
 
 /// A small file system of its own, for as long as it lives. Needs root.
@@ -229,7 +233,7 @@ impl Mount {
             "cannot mount a tmpfs"
         );
         if !mounted {
-            println!("not run: no permission to mount a tmpfs");
+            let _ = writeln!(io::stderr(), "not run: no permission to mount a tmpfs");
         }
         mounted.then_some(Self(folder))
     }
@@ -251,7 +255,7 @@ fn a_full_disk_is_told() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("keys.yaml"), ONE_KEY).unwrap();
     let data = mount.0.path().join("data");
-    let (status, line) = fails_on(folder.path(), data.to_str().unwrap(), None);
+    let (status, line) = fails_on(folder.path(), &data, None);
     assert_eq!(status, Some(12), "{line}");
     assert!(is_one_line(&line), "{line}");
 }
@@ -281,7 +285,7 @@ fn a_read_only_file_system_is_told() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("keys.yaml"), ONE_KEY).unwrap();
     let data = mount.0.path().join("data");
-    let (status, line) = fails_on(folder.path(), data.to_str().unwrap(), None);
+    let (status, line) = fails_on(folder.path(), &data, None);
     assert_eq!(status, Some(11), "{line}");
     assert!(is_one_line(&line), "{line}");
 }
