@@ -94,8 +94,8 @@ advisories: ## Check dependencies for known vulnerabilities (fetches the RustSec
 ##### The rest
 
 .PHONY: bench
-bench: ## Measure, and print a table of the figures
-	$(CARGO) run --release --locked --package sealward-tests --bin bench
+bench: ## Measure, and print a table of the figures; less with BENCH="--quick --only NAME"
+	tools/bench.sh $(BENCH)
 
 .PHONY: generate
 generate: ## Write the CRD anew, and man pages and completions to target/generated/
