@@ -4,6 +4,7 @@ mod announce;
 mod keeper;
 mod lock;
 mod manifests;
+mod watch;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,7 +12,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use sealward_operator::local::LocalError;
 use sealward_protocol::folder::{FolderError, FolderLayout};
@@ -22,24 +22,19 @@ use sealward_runtime::{build_info, telemetry};
 use sealward_sidecar::app::{self, App, BuildError, Parts, TokenFile};
 use sealward_sidecar::auth::{CallerToken, TokenError};
 use sealward_sidecar::config::Config;
-use sealward_sidecar::source::KeySource;
 use sealward_sidecar::source::folder::FolderSource;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::DevArgs;
 use crate::client::{CallError, Client};
 use crate::endpoint::{Endpoint, EndpointError, Token};
 use crate::error::Error;
-use crate::output::{Output, OutputError, chain};
+use crate::output::{Output, OutputError};
 use announce::Ready;
 use keeper::Keeper;
+use watch::Watch;
 
 pub use manifests::ManifestsError;
 
-/// How often the YAML is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-/// How often a pass is made for what time alone brings: rotation by age, destruction.
-const PASS: Duration = Duration::from_mins(1);
 /// Which log lines are for the eyes of whoever runs this.
 const LOG: &str = "warn";
 
@@ -122,7 +117,8 @@ pub async fn dev(arguments: DevArgs, hardening: Hardening, output: Output) -> Re
     let serving = app.run(shutdown.clone());
     let watching = async {
         announce(&endpoint, &ready, output).await?;
-        watch(&mut keeper, &source, &shutdown, output).await
+        Watch::new(keeper, source, output).run(&shutdown).await;
+        Ok::<_, DevError>(())
     };
     tokio::pin!(serving);
     tokio::select! {
@@ -211,60 +207,4 @@ async fn announce(endpoint: &Endpoint, ready: &Ready, output: Output) -> Result<
     client.list_keys().await.map_err(DevError::Silent)?;
     ready.print(output)?;
     Ok(())
-}
-
-/// Follows the YAML, the records and the time, until shutdown.
-async fn watch(
-    keeper: &mut Keeper,
-    source: &FolderSource,
-    shutdown: &Shutdown,
-    output: Output,
-) -> Result<(), DevError> {
-    let mut ticks = interval(LOOK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let folder = source.status();
-    let mut seen = folder.borrow().generation;
-    let mut passed = Instant::now();
-    // Of a pass: still to be made, and to be told of even if it changes nothing.
-    let (mut due, mut told) = (false, true);
-    let mut complaint = None;
-    loop {
-        tokio::select! {
-            () = shutdown.requested() => return Ok(()),
-            _ = ticks.tick() => {}
-        }
-        let result = async {
-            if keeper.read().await? {
-                (due, told) = (true, false);
-            }
-            let generation = folder.borrow().generation;
-            if due || generation != seen || passed.elapsed() >= PASS {
-                // Until it succeeds: a full disk may have room in a second.
-                due = true;
-                let changed = keeper.pass().await?;
-                (due, seen, passed) = (false, generation, Instant::now());
-                // What is said to be in force is in force.
-                source.reload();
-                if !changed.is_empty() || !told {
-                    announce::changed(&changed, output)?;
-                }
-                told = true;
-            }
-            Ok(())
-        }
-        .await;
-        match result {
-            Ok(()) => complaint = None,
-            Err(error @ DevError::Output(_)) => return Err(error),
-            Err(error) => complain(chain(&error), &mut complaint, output),
-        }
-    }
-}
-
-/// Prints an error once, for as long as it stays the same. What was in force before stays in force.
-fn complain(error: String, last: &mut Option<String>, output: Output) {
-    if last.as_ref() != Some(&error) {
-        output.error(&error, None);
-        *last = Some(error);
-    }
 }

@@ -126,10 +126,9 @@ fn of_call(error: &CallError) -> Exit {
 
 fn of_file(error: &FileError) -> Exit {
     match error {
-        FileError::Input { source, .. } | FileError::Read(source) | FileError::Write(source) => {
-            Exit::of_io(source)
-        }
-        FileError::Pipe(source) => Exit::of_io(source),
+        FileError::Input { source, .. }
+        | FileError::Read { source, .. }
+        | FileError::Write { source, .. } => Exit::of_io(source),
         FileError::Draft(error) => match error {
             DraftError::Exists(_) => Exit::OutputExists,
             DraftError::NotAFile(_) | DraftError::NoName(_) => Exit::Usage,
@@ -137,10 +136,10 @@ fn of_file(error: &FileError) -> Exit {
                 Exit::of_io(source)
             }
         },
-        FileError::NotEnveloped(_) | FileError::CutShort | FileError::NotAuthentic => {
-            Exit::NotAuthentic
-        }
-        FileError::DataKey(_) | FileError::Seal(_) | FileError::Ended => Exit::Failure,
+        FileError::NotEnveloped { .. }
+        | FileError::CutShort { .. }
+        | FileError::NotAuthentic { .. } => Exit::NotAuthentic,
+        FileError::DataKey(_) | FileError::Seal { .. } | FileError::Ended { .. } => Exit::Failure,
     }
 }
 

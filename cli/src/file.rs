@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use sealward_core::envelope::{self, FileHeader};
 use sealward_core::message::PREFIX;
-use sealward_core::{Header, OpenError, SealError};
+use sealward_core::{Header, KeyId, OpenError, SealError};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::input::STANDARD;
 use crate::output::{Output, stdout};
 use crate::signals::Signals;
-use codec::{Codec, Open, Seal};
+use codec::{Codec, Open, Seal, Stop};
 use draft::{CIPHERTEXT_MODE, Draft, PLAINTEXT_MODE};
 use progress::Progress;
 use source::Source;
@@ -52,47 +52,94 @@ pub enum FileError {
     #[error(transparent)]
     Draft(#[from] DraftError),
     /// The input cannot be read.
-    #[error("cannot read the input")]
-    Read(#[source] io::Error),
+    #[error("cannot read {input}")]
+    Read {
+        /// Which input.
+        input: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The output cannot be written.
-    #[error("cannot write the output; nothing was left behind")]
-    Write(#[source] io::Error),
-    /// Standard output cannot be written.
-    #[error("cannot write to standard output")]
-    Pipe(#[source] io::Error),
+    #[error("cannot write {output}")]
+    Write {
+        /// Which output.
+        output: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The beginning is not that of an enveloped file.
     #[error(
-        "the input is not an enveloped file ({0}); `sealward decrypt` opens what `sealward encrypt` printed"
+        "{input} is not an enveloped file ({why}); `sealward decrypt` opens what `sealward encrypt` printed"
     )]
-    NotEnveloped(OpenError),
+    NotEnveloped {
+        /// Which input.
+        input: String,
+        /// What is wrong with its beginning.
+        why: OpenError,
+    },
     /// The input ends before an enveloped file can.
     #[error(
-        "the input is damaged: its end is missing; nothing that came out of it is the whole file"
+        "{input} is damaged: its end is missing; what came out of it so far is not the whole file"
     )]
-    CutShort,
+    CutShort {
+        /// Which input.
+        input: String,
+    },
     /// Wrong context or damage: which one cannot be told.
     #[error(
-        "the input is damaged or was changed, or --context or --aad are not the ones it was encrypted with"
+        "{input} is damaged or was changed, or --context or --aad are not the ones it was encrypted with"
     )]
-    NotAuthentic,
+    NotAuthentic {
+        /// Which input.
+        input: String,
+    },
     /// The endpoint gave a ciphertext DEK that does not fit the format.
     #[error("the endpoint's ciphertext DEK does not fit an enveloped file ({0})")]
     DataKey(OpenError),
     /// Sealing failed.
-    #[error("cannot seal the input")]
-    Seal(#[from] SealError),
-    /// Asked for more after the last chunk.
-    #[error("the file has ended already")]
-    Ended,
+    #[error("cannot seal {input}")]
+    Seal {
+        /// Which input.
+        input: String,
+        /// Why.
+        #[source]
+        source: SealError,
+    },
+    /// A thread ended before its work did.
+    #[error("the work on {input} ended before its time")]
+    Ended {
+        /// Which input.
+        input: String,
+    },
 }
 
-impl From<OpenError> for FileError {
-    /// Errors of the chunks; those of the header are made by hand. A length that the format does not allow is a cut.
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Malformed(_) => Self::CutShort,
-            _ => Self::NotAuthentic,
+impl FileError {
+    /// What stopped the work, told with the names of the files.
+    fn new(stop: Stop, paths: &PathArgs) -> Self {
+        let input = shown(&paths.input, "standard input");
+        match stop {
+            Stop::Read(source) => Self::Read { input, source },
+            Stop::Write(source) => Self::Write {
+                output: shown(&paths.output, "standard output"),
+                source,
+            },
+            Stop::NotEnveloped(why) => Self::NotEnveloped { input, why },
+            // A length that the format does not allow, behind a beginning that it does, is a cut.
+            Stop::CutShort | Stop::Open(OpenError::Malformed(_)) => Self::CutShort { input },
+            Stop::Open(_) => Self::NotAuthentic { input },
+            Stop::Seal(source) => Self::Seal { input, source },
+            Stop::Ended => Self::Ended { input },
         }
+    }
+}
+
+fn shown(path: &Path, standard: &str) -> String {
+    if is_standard(path) {
+        standard.to_owned()
+    } else {
+        path.display().to_string()
     }
 }
 
@@ -119,9 +166,8 @@ pub async fn encrypt(arguments: FileEncryptArgs, output: Output) -> Result<(), E
     let key = choose_key(&client, &arguments.key).await?;
     let made = client.create_datakey(&key, &context).await?;
     let header = FileHeader::new(&made.ciphertext).map_err(FileError::DataKey)?;
-    let (sealer, prefix) =
-        envelope::sealer(&header, &made.dek, context.bound(), &mut getrandom::SysRng)
-            .map_err(FileError::Seal)?;
+    let begun = envelope::sealer(&header, &made.dek, context.bound(), &mut getrandom::SysRng);
+    let (sealer, prefix) = begun.map_err(|error| FileError::new(Stop::Seal(error), paths))?;
     // The sealer has derived what it needs.
     drop(made.dek);
     let mut front = header.to_bytes().to_vec();
@@ -143,18 +189,14 @@ pub async fn decrypt(arguments: FileDecryptArgs, output: Output) -> Result<(), E
     let context = arguments.context.parse()?;
     let paths = &arguments.paths;
     let mut source = open_input(paths)?;
-    let mut front = [0; FileHeader::LEN];
-    read_front(&mut source.file, &mut front)?;
-    let header = FileHeader::parse(&front).map_err(FileError::NotEnveloped)?;
-    let mut prefix = [0; PREFIX];
-    read_front(&mut source.file, &mut prefix)?;
+    let front = read_front(&mut source.file);
+    let (cmk, header, prefix) = front.map_err(|stop| FileError::new(stop, paths))?;
     let client = client(&arguments.connection)?;
-    let (cmk, _) = Header::parse(header.ciphertext_dek()).map_err(FileError::NotEnveloped)?;
     let dek = client
-        .decrypt_datakey(cmk.key_id, header.ciphertext_dek(), &context)
+        .decrypt_datakey(cmk, header.ciphertext_dek(), &context)
         .await?;
-    let opener =
-        envelope::opener(&header, &dek, context.bound(), &prefix).map_err(FileError::from)?;
+    let begun = envelope::opener(&header, &dek, context.bound(), &prefix);
+    let opener = begun.map_err(|error| FileError::new(Stop::Open(error), paths))?;
     drop(dek);
     let progress = Progress::new(source.length, output);
     let codec = Open {
@@ -177,10 +219,21 @@ fn is_standard(path: &Path) -> bool {
     path == Path::new(STANDARD)
 }
 
-fn read_front(input: &mut File, front: &mut [u8]) -> Result<(), FileError> {
-    input.read_exact(front).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => FileError::CutShort,
-        _ => FileError::Read(error),
+/// Reads what stands before the chunks: which CMK the DEK is under, the header with the DEK, the prefix of the message.
+fn read_front(input: &mut File) -> Result<(KeyId, FileHeader, [u8; PREFIX]), Stop> {
+    let mut front = [0; FileHeader::LEN];
+    read_exactly(input, &mut front)?;
+    let header = FileHeader::parse(&front).map_err(Stop::NotEnveloped)?;
+    let (dek, _) = Header::parse(header.ciphertext_dek()).map_err(Stop::NotEnveloped)?;
+    let mut prefix = [0; PREFIX];
+    read_exactly(input, &mut prefix)?;
+    Ok((dek.key_id, header, prefix))
+}
+
+fn read_exactly(input: &mut File, bytes: &mut [u8]) -> Result<(), Stop> {
+    input.read_exact(bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Stop::CutShort,
+        _ => Stop::Read(error),
     })
 }
 
@@ -193,12 +246,12 @@ async fn transfer(
     progress: Progress,
 ) -> Result<u64, Error> {
     if is_standard(&paths.output) {
-        let file = stdout().map_err(FileError::Pipe)?;
-        return in_threads(file, front, codec, progress, FileError::Pipe).await;
+        let file = stdout().map_err(|error| FileError::new(Stop::Write(error), paths))?;
+        return in_threads(paths, file, front, codec, progress).await;
     }
     let draft = Draft::create(&paths.output, mode, paths.force).map_err(FileError::Draft)?;
     let file = draft.writer().map_err(FileError::Draft)?;
-    let written = in_threads(file, front, codec, progress, FileError::Write).await?;
+    let written = in_threads(paths, file, front, codec, progress).await?;
     draft.publish().map_err(FileError::Draft)?;
     Ok(written)
 }
@@ -207,11 +260,11 @@ async fn transfer(
 ///
 /// On a signal the caller drops its draft and the process ends, whatever the threads are waiting for.
 async fn in_threads(
+    paths: &PathArgs,
     mut file: File,
     front: Vec<u8>,
     mut codec: impl Codec + Send + 'static,
     progress: Progress,
-    failed: fn(io::Error) -> FileError,
 ) -> Result<u64, Error> {
     let mut signals = Signals::new()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -219,11 +272,11 @@ async fn in_threads(
     let (done, mut result) = oneshot::channel();
     thread::spawn(move || {
         let mut written = front.len() as u64;
-        let outcome = file.write_all(&front).map_err(failed).and_then(|()| {
+        let outcome = file.write_all(&front).map_err(Stop::Write).and_then(|()| {
             pump::run(
                 |buffer| codec.step(buffer),
                 |buffer| {
-                    let count = pump::drain(&mut file, buffer).map_err(failed)? as u64;
+                    let count = pump::drain(&mut file, buffer).map_err(Stop::Write)? as u64;
                     written += count;
                     progress.advance(count);
                     Ok(())
@@ -237,7 +290,10 @@ async fn in_threads(
         let _ = done.send(outcome.map(|()| written));
     });
     tokio::select! {
-        outcome = &mut result => Ok(outcome.unwrap_or(Err(FileError::Ended))?),
+        outcome = &mut result => {
+            let outcome = outcome.unwrap_or(Err(Stop::Ended));
+            Ok(outcome.map_err(|stop| FileError::new(stop, paths))?)
+        }
         exit = signals.next() => {
             stop.store(true, Ordering::Relaxed);
             let _ = tokio::time::timeout(GRACE, result).await;

@@ -28,12 +28,12 @@ fn keys() -> Keys {
 }
 
 /// Runs a codec over its whole input: what came out, and how it ended.
-fn drive(mut codec: impl Codec) -> (Vec<u8>, Result<(), FileError>) {
+fn drive(mut codec: impl Codec) -> (Vec<u8>, Result<(), Stop>) {
     let mut out = Vec::new();
     let result = pump::run(
         |buffer| codec.step(buffer),
         |buffer| {
-            pump::drain(&mut out, buffer).map_err(FileError::Write)?;
+            pump::drain(&mut out, buffer).map_err(Stop::Write)?;
             Ok(())
         },
         &AtomicBool::new(false),
@@ -52,7 +52,7 @@ fn sealed(keys: &Keys, plaintext: &[u8]) -> ([u8; PREFIX], Vec<u8>) {
     (prefix, chunks)
 }
 
-fn opened(keys: &Keys, prefix: &[u8; PREFIX], chunks: &[u8]) -> (Vec<u8>, Result<(), FileError>) {
+fn opened(keys: &Keys, prefix: &[u8; PREFIX], chunks: &[u8]) -> (Vec<u8>, Result<(), Stop>) {
     let none = EncryptionContext::none();
     let opener = envelope::opener(&keys.header, &keys.dek, &none, prefix).unwrap();
     drive(Open {
@@ -100,7 +100,7 @@ fn makes_what_the_one_chunk_writer_of_the_core_opens() {
     let none = EncryptionContext::none();
     let opener = envelope::opener(&keys.header, &keys.dek, &none, &prefix).unwrap();
     let mut out = Vec::new();
-    sealward_core::OpenReader::new(std::io::Cursor::new(chunks), opener)
+    sealward_core::OpenReader::new(io::Cursor::new(chunks), opener)
         .read_to_end(&mut out)
         .unwrap();
     assert!(out == plaintext);
@@ -116,7 +116,10 @@ fn releases_exactly_the_chunks_before_the_damage() {
         let mut damaged = chunks.clone();
         damaged[at] ^= 1;
         let (out, result) = opened(&keys, &prefix, &damaged);
-        assert!(matches!(result, Err(FileError::NotAuthentic)), "byte {at}");
+        assert!(
+            matches!(result, Err(Stop::Open(OpenError::Authentication))),
+            "byte {at}"
+        );
         assert!(out == plaintext[..at / SLOT * CHUNK], "byte {at}");
     }
 }
@@ -132,7 +135,7 @@ fn refuses_what_is_cut_or_extended() {
             };
             let (_, result) = opened(&keys, &prefix, &chunks[..rest]);
             assert!(
-                matches!(result, Err(FileError::CutShort | FileError::NotAuthentic)),
+                matches!(result, Err(Stop::CutShort | Stop::Open(_))),
                 "{length} bytes, {cut} cut off"
             );
         }
