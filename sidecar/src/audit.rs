@@ -15,7 +15,9 @@ use hex_simd::AsciiCase;
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::erased::Erased;
 use crate::request_id::RequestId;
+use crate::wire::write::{Text, id_text};
 
 /// Where lines go: standard output, a file. Written to by one thread, which may block.
 pub type Sink = Box<dyn Write + Send>;
@@ -108,14 +110,14 @@ impl Audit {
                 let shared = Arc::clone(&shared);
                 move || shared.write_to(sink)
             })?;
-        let mut escaped = crate::erased::Erased::default();
+        let mut escaped = Erased::default();
         for (name, value) in [
             (&b",\"pod\":"[..], &subject.pod),
             (b",\"namespace\":", &subject.namespace),
             (b",\"serviceAccount\":", &subject.service_account),
         ] {
             escaped.extend(name);
-            crate::wire::write::push_string(&mut escaped, value);
+            Text::new(value).push(&mut escaped);
         }
         Ok(Self {
             shared,
@@ -280,24 +282,13 @@ fn push_key(lines: &mut Vec<u8>, id: &str, version: &str, used: Option<KeyUse>) 
     lines.extend(b",\"");
     lines.extend(id.as_bytes());
     lines.extend(b"\":\"");
-    push_id(lines, used.id.as_bytes());
+    lines.extend(id_text(&used.id));
     lines.push(b'"');
     if let Some(number) = used.version {
         lines.extend(b",\"");
         lines.extend(version.as_bytes());
         lines.extend(b"\":");
         push_number(lines, u64::from(number.get()));
-    }
-}
-
-/// A UUID in its 36 characters.
-fn push_id(lines: &mut Vec<u8>, id: &[u8; 16]) {
-    for (number, byte) in id.iter().enumerate() {
-        if matches!(number, 4 | 6 | 8 | 10) {
-            lines.push(b'-');
-        }
-        let digit = |value: u8| b"0123456789abcdef"[usize::from(value & 15)];
-        lines.extend([digit(byte >> 4), digit(*byte)]);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::operations::Operations;
 use crate::request_id::RequestIds;
 use crate::routes::{self, Operation};
 use crate::source::SourceKind;
-use crate::wire::write::Object;
+use crate::wire::write::{Object, Text};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -150,7 +150,7 @@ pub(crate) fn refusal(error: &ApiError) -> Erased {
         .with("error", |out| {
             Object::onto(out)
                 .plain("error_code", error.code().text())
-                .string("error_msg", error.message())
+                .string("error_msg", Text::new(error.message()))
                 .end()
         })
         .end()

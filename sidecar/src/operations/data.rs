@@ -10,7 +10,7 @@ use crate::audit::Use;
 use crate::erased::Erased;
 use crate::error::{ApiError, Code};
 use crate::wire::request::{DecryptData, EncryptData, ReEncrypt};
-use crate::wire::write::{Object, escaped_len};
+use crate::wire::write::{Object, Text};
 
 /// The most bytes of a `plain_text`.
 const MAX_PLAINTEXT: usize = 4096;
@@ -35,7 +35,7 @@ impl Operations {
         )?;
         let ciphertext = seal_with(&cmk, Purpose::Data, &context, plaintext, used)?;
         Ok(Object::with_capacity(96 + ciphertext.len() * 4 / 3)
-            .plain("key_id", &cmk.id.to_string())
+            .id("key_id", &cmk.id)
             .base64("cipher_text", &ciphertext)
             .end())
     }
@@ -63,9 +63,9 @@ impl Operations {
         let plaintext = plaintext.expose();
         // What was sealed offline need not be text. Without `plain_text` a caller that
         // looks only there fails, which is better than going on with half the bytes.
-        let text = std::str::from_utf8(plaintext).ok();
-        let room = 128 + text.map_or(0, escaped_len) + plaintext.len().div_ceil(3) * 4;
-        let mut answer = Object::with_capacity(room).plain("key_id", &cmk.id.to_string());
+        let text = std::str::from_utf8(plaintext).ok().map(Text::new);
+        let room = 128 + text.map_or(0, |text| text.len()) + plaintext.len().div_ceil(3) * 4;
+        let mut answer = Object::with_capacity(room).id("key_id", &cmk.id);
         if let Some(text) = text {
             answer = answer.string("plain_text", text);
         }
@@ -134,8 +134,8 @@ impl Operations {
         }
         let ciphertext = seal_with(&destination, purpose, &to, plaintext.expose(), used)?;
         let answer = Object::with_capacity(320 + ciphertext.len() * 2)
-            .plain("key_id", &destination.id.to_string())
-            .plain("source_key_id", &source.id.to_string());
+            .id("key_id", &destination.id)
+            .id("source_key_id", &source.id);
         let answer = if is_hex {
             answer.hex("cipher_text", &ciphertext)
         } else {

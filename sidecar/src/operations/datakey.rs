@@ -38,8 +38,8 @@ impl Operations {
         )?;
         let dek = random(length)?;
         let ciphertext = seal_with(&cmk, Purpose::Dek, &context, dek.expose(), used)?;
-        let mut answer = Object::with_capacity(128 + (length + ciphertext.len()) * 2)
-            .plain("key_id", &cmk.id.to_string());
+        let mut answer =
+            Object::with_capacity(128 + (length + ciphertext.len()) * 2).id("key_id", &cmk.id);
         if with_plaintext {
             answer = answer.hex("plain_text", dek.expose());
         }
@@ -62,7 +62,7 @@ impl Operations {
         let dek = &plaintext[..plaintext.len() - DIGEST];
         let ciphertext = seal_with(&cmk, Purpose::Dek, &context, dek, used)?;
         Ok(Object::with_capacity(160 + ciphertext.len() * 2)
-            .plain("key_id", &cmk.id.to_string())
+            .id("key_id", &cmk.id)
             .hex("cipher_text", &ciphertext)
             .plain("datakey_length", &dek.len().to_string())
             .end())

@@ -10,7 +10,7 @@ use crate::erased::Erased;
 use crate::error::{ApiError, Code};
 use crate::source::{Cmk, CmkState, SourceError};
 use crate::wire::request::{DescribeKey, ListKeys};
-use crate::wire::write::Object;
+use crate::wire::write::{Object, Text, id_text};
 
 /// Keys on a page, unless the caller wants another number.
 const PAGE: usize = 100;
@@ -59,7 +59,7 @@ impl Operations {
             .with("keys", |out| {
                 array(out, &page, |mut out, cmk| {
                     out.extend(b"\"");
-                    out.extend(cmk.id.to_string().as_bytes());
+                    out.extend(&id_text(&cmk.id));
                     out.extend(b"\"");
                     out
                 })
@@ -143,13 +143,13 @@ fn details(object: Object, cmk: &Cmk) -> Object {
         _ => String::new(),
     };
     object
-        .plain("key_id", &cmk.id.to_string())
+        .id("key_id", &cmk.id)
         .plain("domain_id", "")
         .plain("key_alias", &cmk.name.to_string())
         .plain("realm", "")
         .plain("key_spec", "AES_256")
         .plain("key_usage", "ENCRYPT_DECRYPT")
-        .string("key_description", &cmk.description)
+        .string("key_description", Text::new(&cmk.description))
         .plain(
             "creation_date",
             &cmk.created_at.as_millisecond().to_string(),

@@ -246,27 +246,22 @@ fn code_unit(bytes: &[u8]) -> Option<u32> {
 
 /// How many bytes at the front of `bytes` stand for themselves in a JSON string.
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
-    // Whole blocks at a time without a branch inside, which the compiler turns
-    // into vector instructions: bodies are a few kilobytes of base64.
-    let (blocks, tail) = bytes.as_chunks::<32>();
-    for (number, block) in blocks.iter().enumerate() {
-        if block
-            .iter()
-            .fold(false, |any, byte| any | is_special(*byte))
-        {
-            let within = block.iter().take_while(|byte| !is_special(**byte)).count();
-            return number * 32 + within;
-        }
-    }
-    blocks.len() * 32 + tail.iter().take_while(|byte| !is_special(**byte)).count()
+    // Blocks without a branch inside, gathered in a byte: this is what the compiler
+    // turns into vector instructions, and bodies are kilobytes of base64.
+    let (blocks, tail) = bytes.as_chunks::<64>();
+    let plain = |block: &[u8; 64]| block.iter().fold(0, |any, byte| any | special(*byte)) == 0;
+    let skipped = blocks.iter().take_while(|block| plain(block)).count() * 64;
+    let rest = if skipped == bytes.len() - tail.len() {
+        tail
+    } else {
+        &bytes[skipped..]
+    };
+    skipped + rest.iter().take_while(|byte| special(**byte) == 0).count()
 }
 
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "a branch would keep the loop from being vectorised"
-)]
-pub(crate) const fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+/// 1 for a byte that must be escaped in a JSON string, else 0.
+pub(crate) const fn special(byte: u8) -> u8 {
+    (byte < 0x20) as u8 | (byte == b'"') as u8 | (byte == b'\\') as u8
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Writes answers straight into the buffer that goes out.
 
-use hex_simd::AsciiCase;
+use hex_simd::{AsciiCase, Out};
+use sealward_core::KeyId;
 
-use super::json::{is_special, plain_prefix};
+use super::json::{plain_prefix, special};
 use crate::erased::Erased;
 
 /// A JSON object in the making. Names are ours and need no escaping.
@@ -26,9 +27,17 @@ impl Object {
         }
     }
 
-    pub(crate) fn string(mut self, name: &str, value: &str) -> Self {
-        self.name(name, value.len() + 2);
-        push_string(&mut self.out, value);
+    pub(crate) fn string(mut self, name: &str, value: Text<'_>) -> Self {
+        self.name(name, value.len());
+        value.push(&mut self.out);
+        self
+    }
+
+    pub(crate) fn id(mut self, name: &str, id: &KeyId) -> Self {
+        self.name(name, 38);
+        self.out.extend(b"\"");
+        self.out.extend(&id_text(id));
+        self.out.extend(b"\"");
         self
     }
 
@@ -92,51 +101,87 @@ impl Object {
     }
 }
 
-/// How long a text is as a JSON string, quotes included.
-pub(crate) fn escaped_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let plain = plain_prefix(bytes);
-    // An escape is at most `\u001f`; exact lengths are of no use for a capacity.
-    let longer = bytes[plain..]
-        .iter()
-        .filter(|byte| is_special(**byte))
-        .count()
-        * 5;
-    bytes.len() + longer + 2
+/// A text that was looked through for what a JSON string must escape: once, since
+/// with 4 KB that is a good part of what an answer costs.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    whole: &'a str,
+    /// How much of its front stands for itself.
+    plain: usize,
+    /// At least how long it is as a JSON string, quotes included.
+    len: usize,
 }
 
-/// Appends a text as a JSON string.
-pub(crate) fn push_string(out: &mut Erased, text: &str) {
-    out.reserve(escaped_len(text));
-    out.extend(b"\"");
-    let mut rest = text.as_bytes();
-    loop {
-        let (plain, special) = rest.split_at(plain_prefix(rest));
-        out.extend(plain);
-        let Some((byte, after)) = special.split_first() else {
-            break;
-        };
-        match byte {
-            b'"' => out.extend(b"\\\""),
-            b'\\' => out.extend(b"\\\\"),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            control => {
-                let digit = |value: u8| b"0123456789abcdef"[usize::from(value & 15)];
-                out.extend(&[
-                    b'\\',
-                    b'u',
-                    b'0',
-                    b'0',
-                    digit(control >> 4),
-                    digit(*control),
-                ]);
-            }
+impl<'a> Text<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        let plain = plain_prefix(bytes);
+        // An escape is at most six characters; exact lengths are of no use for a capacity.
+        let escapes: usize = bytes[plain..]
+            .iter()
+            .map(|byte| usize::from(special(*byte)))
+            .sum();
+        Self {
+            whole: text,
+            plain,
+            len: bytes.len() + escapes * 5 + 2,
         }
-        rest = after;
     }
-    out.extend(b"\"");
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends it as a JSON string.
+    pub(crate) fn push(self, out: &mut Erased) {
+        out.reserve(self.len);
+        out.extend(b"\"");
+        let (mut plain, mut rest) = self.whole.as_bytes().split_at(self.plain);
+        loop {
+            out.extend(plain);
+            let Some((byte, after)) = rest.split_first() else {
+                break;
+            };
+            push_escape(out, *byte);
+            (plain, rest) = after.split_at(plain_prefix(after));
+        }
+        out.extend(b"\"");
+    }
+}
+
+fn push_escape(out: &mut Erased, byte: u8) {
+    match byte {
+        b'"' => out.extend(b"\\\""),
+        b'\\' => out.extend(b"\\\\"),
+        b'\n' => out.extend(b"\\n"),
+        b'\r' => out.extend(b"\\r"),
+        b'\t' => out.extend(b"\\t"),
+        control => {
+            let digit = |value: u8| b"0123456789abcdef"[usize::from(value & 15)];
+            out.extend(&[b'\\', b'u', b'0', b'0', digit(control >> 4), digit(control)]);
+        }
+    }
+}
+
+/// A UUID in its 36 characters.
+pub(crate) fn id_text(id: &KeyId) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    let mut digits = [0; 32];
+    let _ = hex_simd::encode(
+        id.as_bytes(),
+        Out::from_slice(&mut digits),
+        AsciiCase::Lower,
+    );
+    for (to, from) in [
+        (0..8, 0..8),
+        (9..13, 8..12),
+        (14..18, 12..16),
+        (19..23, 16..20),
+        (24..36, 20..32),
+    ] {
+        text[to].copy_from_slice(&digits[from]);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -148,7 +193,7 @@ mod tests {
     #[test]
     fn writes_an_object() {
         let out = Object::with_capacity(8)
-            .string("a", "x\"\\\n\r\t\u{1}\u{1f}é😀")
+            .string("a", Text::new("x\"\\\n\r\t\u{1}\u{1f}é😀"))
             .plain("b", "7")
             .base64("c", b"\xff\xfe")
             .hex("d", b"\xab\x01")
@@ -165,11 +210,18 @@ mod tests {
     proptest! {
         #[test]
         fn every_string_reads_back(text in any::<String>()) {
-            let mut out = Erased::with_capacity(escaped_len(&text));
+            let value = Text::new(&text);
+            let mut out = Erased::with_capacity(value.len());
             let room = out.vec_mut().capacity();
-            push_string(&mut out, &text);
+            value.push(&mut out);
             prop_assert_eq!(out.vec_mut().capacity(), room, "the length was underestimated");
             prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn ids_are_written_as_they_are_displayed(bytes in any::<[u8; 16]>()) {
+            let id = KeyId::from_bytes(bytes);
+            prop_assert_eq!(id_text(&id).to_vec(), id.to_string().into_bytes());
         }
     }
 }
