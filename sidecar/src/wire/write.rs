@@ -3,7 +3,7 @@
 use hex_simd::{AsciiCase, Out};
 use sealward_core::KeyId;
 
-use super::json::{plain_prefix, special};
+use super::json::{count_special, plain_prefix};
 use crate::erased::Erased;
 
 /// A JSON object in the making. Names are ours and need no escaping.
@@ -117,10 +117,7 @@ impl<'a> Text<'a> {
         let bytes = text.as_bytes();
         let plain = plain_prefix(bytes);
         // An escape is at most six characters; exact lengths are of no use for a capacity.
-        let escapes: usize = bytes[plain..]
-            .iter()
-            .map(|byte| usize::from(special(*byte)))
-            .sum();
+        let escapes = count_special(&bytes[plain..]);
         Self {
             whole: text,
             plain,

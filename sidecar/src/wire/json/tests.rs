@@ -252,6 +252,22 @@ proptest! {
     }
 
     #[test]
+    fn finds_the_first_byte_that_must_be_escaped(
+        mut bytes in prop::collection::vec(0x20_u8..0x7f, 0..200),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let must = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+        let first = bytes.iter().position(must).unwrap_or(bytes.len());
+        prop_assert_eq!(plain_prefix(&bytes), first);
+        prop_assert_eq!(count_special(&bytes), bytes.iter().filter(|byte| must(byte)).count());
+    }
+
+    #[test]
     fn never_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = ours(&body);
     }
