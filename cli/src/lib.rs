@@ -4,7 +4,7 @@
 //! Every command is a function from its arguments to `Result<(), Error>`. Results go to standard output, everything else to
 //! standard error, and an [`error::Error`] becomes one line and an [`exit::Exit`].
 //!
-//! - Small data: [`data`]. Files of any size: [`file`]. Both talk to the endpoint by [`api`] over [`client`].
+//! - Small data: [`data`]. Files of any size: [`mod@file`]. Both talk to the endpoint by [`api`] over [`client`].
 //! - Local mode: [`dev`], and [`lifecycle`] for deletion.
 
 pub mod api;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use sealward_core::message::{CHUNK, Opener, SLOT, Sealer, TAG};
+use sealward_core::message::{CHUNK, Opener, SLOT, Sealer};
 use sealward_core::{OpenError, SealError};
 use zeroize::Zeroizing;
 
@@ -92,9 +92,6 @@ impl<R: Read> Codec for Open<R> {
         }
         if whole == SLOTS {
             return Ok(Step::More);
-        }
-        if rest < TAG {
-            return Err(Stop::CutShort);
         }
         let start = whole * SLOT;
         let mut last = Zeroizing::new(buffer.bytes[start..start + rest].to_vec());

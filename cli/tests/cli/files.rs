@@ -15,7 +15,7 @@ const SLOT: usize = CHUNK + 16;
 /// Bytes before the first chunk: header and prefix.
 const FRONT: usize = 136 + 56;
 /// What the program holds at a time.
-const BUFFER: usize = 64 * CHUNK;
+const BUFFER: usize = 32 * CHUNK;
 
 fn sample(length: usize) -> Vec<u8> {
     (0..length)
@@ -35,6 +35,9 @@ fn every_size_comes_back_from_files_and_from_pipes() {
         BUFFER - 1,
         BUFFER,
         BUFFER + 1,
+        (1 << 20) - 1,
+        1 << 20,
+        (1 << 20) + 1,
         5 * BUFFER + 7,
     ] {
         let plain = sample(length);
@@ -68,7 +71,7 @@ fn a_flipped_bit_anywhere_is_refused_and_a_pipe_gets_what_came_before() {
         FRONT,
         FRONT + SLOT - 1,
         FRONT + SLOT,
-        FRONT + 64 * SLOT,
+        FRONT + 32 * SLOT,
         last,
     ];
     for at in front.into_iter().chain(chunks) {
@@ -219,7 +222,7 @@ fn an_output_that_appears_meanwhile_is_not_replaced() {
 #[test]
 fn progress_is_shown_on_a_terminal() {
     let dev = Dev::start(ONE_KEY);
-    fs::write(dev.path("plain"), sample(4 * BUFFER)).unwrap();
+    fs::write(dev.path("plain"), sample(8 * BUFFER)).unwrap();
     let line = format!(
         "{} file encrypt plain sealed",
         env!("CARGO_BIN_EXE_sealward")

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use getrandom::SysRng;
 use sealward_core::envelope::{self, FileHeader};
-use sealward_core::message::PREFIX;
+use sealward_core::message::{PREFIX, TAG};
 use sealward_core::{Dek, EncryptionContext, KeyId, KeyVersion, Purpose, VersionKey, seal};
 
 use super::super::pump;
