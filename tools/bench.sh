@@ -16,6 +16,9 @@ fi
 
 cd "$root"
 cargo=${CARGO:-cargo}
-"$cargo" build --release --locked --package sealward --package sealward-sidecar --bins
-# It builds them again if need be, but then in the middle of measuring.
+for program in sealward sealward-sidecar; do
+    "$cargo" build --release --locked --package "$program" --bin "$program"
+done
+# It builds them again if need be, but then in the middle of measuring. One by one as here: together
+# they would be built with other features of what they depend on.
 exec "$cargo" run --release --locked --package sealward-tests --bin bench -- "$@"
