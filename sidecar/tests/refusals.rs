@@ -115,15 +115,16 @@ async fn refuses_a_signature_that_is_too_old_or_from_the_future() {
 }
 
 #[tokio::test]
-async fn refuses_a_signature_without_host_or_date() {
+async fn refuses_a_signature_without_date() {
     let bed = Bed::start().await;
-    for names in ["x-sdk-date", "host"] {
-        let headers = signed(DATE, names, BODY, TOKEN);
-        send_signed(&bed, &headers, BODY)
-            .await
-            .refused(403, "KMS.0302")
-            .says("host and x-sdk-date");
-    }
+    let headers = signed(DATE, "host", BODY, TOKEN);
+    send_signed(&bed, &headers, BODY)
+        .await
+        .refused(403, "KMS.0302")
+        .says("x-sdk-date");
+    // As Go's SDK signs, and so sops: without the host.
+    let headers = signed(DATE, "x-sdk-date", BODY, TOKEN);
+    assert_eq!(send_signed(&bed, &headers, BODY).await.status, 200);
 }
 
 #[tokio::test]

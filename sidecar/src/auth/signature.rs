@@ -80,16 +80,17 @@ impl<'a> Signature<'a> {
         })
     }
 
-    /// Checks what needs neither body nor token: that the signature covers host
-    /// and date, and that it is fresh.
+    /// Checks what needs neither body nor token: that the signature covers
+    /// the date, and that it is fresh.
     ///
     /// # Errors
     /// KMS.0302 where something is not covered, KMS.0303 where the date is too far off.
     pub(crate) fn check_scope(&self, headers: &HeaderMap, now: Timestamp) -> Result<(), ApiError> {
         let covered = |name| self.signed_headers.split(';').any(|signed| signed == name);
-        // Without the host, a signature made for another server would do here.
-        if !covered("host") || !covered(DATE) {
-            return Err(malformed("SignedHeaders must hold host and x-sdk-date"));
+        // The host need not be covered: Go's SDK, and so sops, signs without it (docs/adr/0005). A signature for
+        // another server does not do here all the same, since its secret key is not our token.
+        if !covered(DATE) {
+            return Err(malformed("SignedHeaders must hold x-sdk-date"));
         }
         let date = parse_date(single(headers, DATE)?)
             .ok_or_else(|| malformed("X-Sdk-Date must look like 20261124T011405Z"))?;

@@ -129,13 +129,8 @@ fn refuses_dates_that_are_none() {
 }
 
 #[test]
-fn refuses_a_signature_without_host_or_date() {
-    for headers in [
-        "content-type;x-sdk-date",
-        "content-type;host",
-        "",
-        "hosts;x-sdk-dates",
-    ] {
+fn refuses_a_signature_without_date() {
+    for headers in ["host", "content-type;host", "", "hosts;x-sdk-dates"] {
         let text = format!(
             "{ALGORITHM} Access=a, SignedHeaders={headers}, Signature={}",
             "0".repeat(64)
@@ -146,7 +141,7 @@ fn refuses_a_signature_without_host_or_date() {
             .unwrap_err();
         assert_eq!(
             error.message(),
-            "SignedHeaders must hold host and x-sdk-date",
+            "SignedHeaders must hold x-sdk-date",
             "{headers}"
         );
     }
