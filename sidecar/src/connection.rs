@@ -3,6 +3,10 @@
 //! hyper's own timeout begins anew, with a timer of its own, for each request, and
 //! does not cover the body. Here one timer per connection is moved only when it
 //! fires, so that a busy connection pays for reading the clock and no more.
+//!
+//! A connection on which nothing happens costs a task of a few hundred bytes:
+//! hyper, whose buffers are 16 KiB and more, gets it with the first byte of a
+//! request, and gives it back some time after the last answer.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -13,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -28,6 +33,9 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// The most header lines.
 const MAX_HEADERS: usize = 64;
+
+/// How long hyper keeps a stream on which nothing happens.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -56,53 +64,93 @@ pub(crate) async fn serve(
     shutdown: Shutdown,
 ) -> End {
     let pace = Arc::new(Pace::new(deadlines));
-    let stream = TokioIo::new(Paced {
+    let mut stream = Paced {
         stream,
         pace: Arc::clone(&pace),
-    });
-    let service = service_fn({
-        let pace = Arc::clone(&pace);
-        move |request| {
-            let (endpoint, pace) = (Arc::clone(&endpoint), Arc::clone(&pace));
-            pace.received();
-            async move {
-                let answer = endpoint.answer(request).await;
-                pace.answered();
-                Ok::<_, Infallible>(answer)
+        ahead: Bytes::new(),
+    };
+    loop {
+        if stream.ahead.is_empty() {
+            let mut first = [0];
+            tokio::select! {
+                // Not `readable`: tokio assumes that of a new stream without looking.
+                seen = stream.stream.peek(&mut first) => if !matches!(seen, Ok(1)) {
+                    return End::Closed;
+                },
+                () = tokio::time::sleep_until(pace.deadline()) => return End::TimedOut,
+                () = shutdown.requested() => return End::Closed,
             }
         }
+        match Box::pin(converse(stream, &endpoint, &pace, &shutdown)).await {
+            Pause::Ended(end) => return end,
+            Pause::Quiet(back) => stream = back,
+        }
+    }
+}
+
+/// Why hyper does no longer have the stream.
+enum Pause {
+    Ended(End),
+    /// All that came is answered, and for some time nothing has come.
+    Quiet(Paced),
+}
+
+/// Lets hyper answer requests until there are none.
+async fn converse(
+    stream: Paced,
+    endpoint: &Arc<Endpoint>,
+    pace: &Arc<Pace>,
+    shutdown: &Shutdown,
+) -> Pause {
+    let service = service_fn(|request| {
+        let (endpoint, pace) = (Arc::clone(endpoint), Arc::clone(pace));
+        pace.received();
+        async move {
+            let answer = endpoint.answer(request).await;
+            pace.answered();
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(stream, service)
-    );
-    let mut timer = pin!(tokio::time::sleep_until(pace.deadline()));
+    let mut connection = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut timer = pin!(tokio::time::sleep_until(pace.check_at()));
     let mut requested = pin!(shutdown.requested());
     let mut draining = false;
-    poll_fn(|context| {
+    let ended = poll_fn(|context| {
         if !draining && requested.as_mut().poll(context).is_ready() {
             draining = true;
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
         }
-        if connection.as_mut().poll(context).is_ready() {
-            return Poll::Ready(End::Closed);
+        if Pin::new(&mut connection).poll(context).is_ready() {
+            return Poll::Ready(Some(End::Closed));
         }
-        let deadline = pace.deadline();
-        if deadline < timer.deadline() {
-            timer.as_mut().reset(deadline);
+        let check_at = pace.check_at();
+        if check_at < timer.deadline() {
+            timer.as_mut().reset(check_at);
         }
         while timer.as_mut().poll(context).is_ready() {
-            let deadline = pace.deadline();
-            if deadline <= Instant::now() {
-                return Poll::Ready(End::TimedOut);
+            let now = Instant::now();
+            if pace.deadline() <= now {
+                return Poll::Ready(Some(End::TimedOut));
             }
-            timer.as_mut().reset(deadline);
+            let check_at = pace.check_at();
+            if check_at <= now {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(check_at);
         }
         Poll::Pending
-    })
-    .await
+    });
+    if let Some(end) = ended.await {
+        return Pause::Ended(end);
+    }
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner();
+    // The front of a request that came together with the one before.
+    stream.ahead = parts.read_buf;
+    Pause::Quiet(stream)
 }
 
 /// When the client must have done something.
@@ -111,8 +159,12 @@ struct Pace {
     start: Instant,
     /// Microseconds from `start`.
     deadline: AtomicU64,
+    /// The same: when the stream counts as quiet, if nothing comes.
+    quiet: AtomicU64,
     /// Whether a request has begun that is not answered.
     begun: AtomicBool,
+    /// Whether a part of an answer waits for the client to read.
+    blocked: AtomicBool,
 }
 
 impl Pace {
@@ -121,7 +173,9 @@ impl Pace {
             deadlines,
             start: Instant::now(),
             deadline: AtomicU64::new(0),
+            quiet: AtomicU64::new(0),
             begun: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
         };
         // Who connects and sends nothing is not idle but late.
         pace.set(deadlines.request);
@@ -129,7 +183,22 @@ impl Pace {
     }
 
     fn deadline(&self) -> Instant {
-        self.start + Duration::from_micros(self.deadline.load(Ordering::Relaxed))
+        self.at(&self.deadline)
+    }
+
+    fn at(&self, micros: &AtomicU64) -> Instant {
+        self.start + Duration::from_micros(micros.load(Ordering::Relaxed))
+    }
+
+    /// When to look again: at the deadline, or when the stream has been quiet for
+    /// long enough.
+    fn check_at(&self) -> Instant {
+        let busy = self.begun.load(Ordering::Relaxed) || self.blocked.load(Ordering::Relaxed);
+        if busy {
+            self.deadline()
+        } else {
+            self.deadline().min(self.at(&self.quiet))
+        }
     }
 
     /// Bytes came: the first of them begin a request.
@@ -145,16 +214,20 @@ impl Pace {
     }
 
     fn set(&self, from_now: Duration) {
-        let at = (self.start.elapsed() + from_now).as_micros();
+        let now = self.start.elapsed();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.deadline
-            .store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+            .store(micros(now + from_now), Ordering::Relaxed);
+        self.quiet.store(micros(now + QUIET), Ordering::Relaxed);
     }
 }
 
-/// A stream that tells when something was read.
+/// A stream that tells what happens on it.
 struct Paced {
     stream: TcpStream,
     pace: Arc<Pace>,
+    /// Bytes that were read before and are to be read again.
+    ahead: Bytes,
 }
 
 impl AsyncRead for Paced {
@@ -163,6 +236,12 @@ impl AsyncRead for Paced {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(length));
+            self.pace.received();
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
@@ -178,7 +257,11 @@ impl AsyncWrite for Paced {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.pace
+            .blocked
+            .store(result.is_pending(), Ordering::Relaxed);
+        result
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -198,6 +281,10 @@ impl AsyncWrite for Paced {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.pace
+            .blocked
+            .store(result.is_pending(), Ordering::Relaxed);
+        result
     }
 }

@@ -104,6 +104,74 @@ async fn keeps_an_idle_connection_for_its_time_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_connection_goes_on_after_a_pause_wherever_it_falls() {
+    let bed = bed(LONG, LONG, 16).await;
+    let pause = Duration::from_millis(600);
+    let (one, mut stream) = (gen_random(), TcpStream::connect(bed.address).await.unwrap());
+    // The front of a request comes together with the one before it.
+    let (front, back) = one.split_at(50);
+    stream.write_all(&[&one, front].concat()).await.unwrap();
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    tokio::time::sleep(pause).await;
+    stream.write_all(back).await.unwrap();
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    tokio::time::sleep(pause).await;
+    for part in one.chunks(one.len() / 3) {
+        stream.write_all(part).await.unwrap();
+        tokio::time::sleep(pause).await;
+    }
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_that_was_not_read_is_no_request() {
+    let bed = bed(LONG, LONG, 16).await;
+    let inner = gen_random();
+    // Refused before its body, in which there is a request that would be served.
+    let mut stream = TcpStream::connect(bed.address).await.unwrap();
+    let mut outer = request("gen-random", &[("x-auth-token", "wrong")], &[b' '; 9999]);
+    outer.truncate(outer.len() - 9999);
+    stream.write_all(&outer).await.unwrap();
+    Reply::read(&mut stream).await.refused(403, "KMS.0302");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let _ = stream.write_all(&inner).await;
+    assert_eq!(Reply::try_read(&mut stream).await, None);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_waits_for_its_reader() {
+    let bed = bed(LONG, LONG, 16).await;
+    let mut stream = TcpStream::connect(bed.address).await.unwrap();
+    // 1024 random bytes each: more than the sockets hold.
+    let body = b"{\"random_data_length\":\"8192\"}";
+    let one = request("gen-random", &[("x-auth-token", TOKEN)], body);
+    let (mut reader, mut writer) = stream.split();
+    let all = one.repeat(4000);
+    let sending = async {
+        writer.write_all(&all).await.unwrap();
+    };
+    let receiving = async {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        // Every answer is as long as the first.
+        let mut received = vec![0; 1 << 16];
+        let mut total = reader.read(&mut received).await.unwrap();
+        let head = received
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap()
+            + 4;
+        let each = head + "{\"random_data\":\"\"}".len() + 2048;
+        while total < each * 4000 {
+            let length = reader.read(&mut received).await.unwrap();
+            assert_ne!(length, 0, "cut off after {total} bytes");
+            total += length;
+        }
+        assert_eq!(total, each * 4000);
+    };
+    tokio::join!(sending, receiving);
+}
+
+#[tokio::test]
 async fn a_slow_client_keeps_nobody_else_waiting() {
     let bed = bed(LONG, LONG, 16).await;
     let mut slow = Vec::new();
