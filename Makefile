@@ -43,7 +43,6 @@ ci: test
 .PHONY: setup
 setup: ## Install what the tests need from package registries into .cache/
 	@tools/cargo-tool.sh cargo-deny
-	@tools/cargo-tool.sh cargo-fuzz
 	@tools/sops.sh
 	@tools/python-env.sh latest
 	@tools/python-env.sh v1

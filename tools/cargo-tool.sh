@@ -5,9 +5,8 @@ source "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
 cargo-deny) version=0.20.2 ;;
-cargo-fuzz) version=0.13.2 ;;
 cargo-mutants) version=27.1.0 ;;
-*) fail "usage: cargo-tool.sh cargo-deny|cargo-fuzz|cargo-mutants" ;;
+*) fail "usage: cargo-tool.sh cargo-deny|cargo-mutants" ;;
 esac
 tool=$1
 

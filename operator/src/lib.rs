@@ -1,7 +1,7 @@
 //! Reconciles customer master keys into sealed key material.
 //!
-//! A CMK is reconciled in steps: [`customer_master_key::observe`] what is stored, [`customer_master_key::plan`] one
-//! step (pure: no I/O, no clock, no randomness), [`customer_master_key::apply`] it, and begin again, until there is
+//! A CMK is reconciled in steps: observe what is stored, [`customer_master_key::plan`] one
+//! step (pure: no I/O, no clock, no randomness), apply it, and begin again, until there is
 //! nothing left to do. So a step is never planned on what should be there, only on what was read back: being killed
 //! between two writes and being called again are one and the same.
 //!
