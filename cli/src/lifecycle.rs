@@ -23,7 +23,7 @@ pub fn delete(arguments: &DeleteArgs, output: Output) -> Result<(), Error> {
     let report = folder(&arguments.data)?.delete(&key, arguments.pending_days)?;
     let at = report.destroy_at.unwrap_or(Timestamp::MAX);
     let text = format!(
-        "{key} is deleted: its use is refused from now on, and its key material is destroyed at {}.\n\
+        "{key} is deleted: its use is refused within a second, and its key material is destroyed at {}.\n\
          Until then `sealward restore {}` brings it back.\n",
         at.strftime("%FT%TZ"),
         arguments.name

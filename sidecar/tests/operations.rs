@@ -283,6 +283,7 @@ async fn keys_are_described_and_listed_by_pages() {
     assert_eq!(described.key_info.key_description, "a \"key\"\n");
     assert_eq!(described.key_info.key_state, "2");
     assert_eq!(described.key_info.key_rotation_enabled, "true");
+    assert_eq!(described.key_info.primary_version, "1");
 
     // SDKs send no body at all where no field is set.
     let all: answer::ListKeys =

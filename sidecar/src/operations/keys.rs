@@ -169,6 +169,13 @@ fn details(object: Object, cmk: &Cmk) -> Object {
         )
         .plain("sys_enterprise_project_id", "0")
         .plain("keystore_id", "")
+        // Not a field of the API, whose clients pass over what they do not know.
+        .plain(
+            "primary_version",
+            &cmk.primary
+                .map(|version| version.to_string())
+                .unwrap_or_default(),
+        )
 }
 
 fn array(

@@ -113,6 +113,8 @@ pub struct KeyDetails {
     pub key_state: String,
     /// `true` or `false`.
     pub key_rotation_enabled: String,
+    /// The version that seals. Not a field of the API.
+    pub primary_version: String,
 }
 
 /// `gen-random`
