@@ -85,7 +85,7 @@ fn crowd(address: std::net::SocketAddr, request: &[u8], time: Duration) -> Resul
     let mut sending = Crowd::of(admitted)?;
     sending.send_all()?;
     let answers = sending.answer_for(time)?;
-    ensure!(answers > 0, "the sidecar answered nobody");
+    ensure!(answers.requests > 0, "the sidecar answered nobody");
     ensure!(
         idle.iter().all(Connection::is_quiet),
         "the sidecar closed idle connections"
