@@ -43,7 +43,6 @@ impl Secret32 {
 }
 
 /// Secret bytes of any length: a plaintext, a token, a DEK as it came over the API.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
@@ -96,6 +95,23 @@ impl SecretBytes {
     }
 }
 
+impl SecretBytes {
+    /// Erases all that was allocated. Not by `Vec`'s own `zeroize`, which goes byte by byte: for 4 KB, longer than
+    /// decrypting them takes.
+    fn erase(&mut self) {
+        self.0.as_mut_slice().zeroize();
+        self.0.spare_capacity_mut().zeroize();
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        self.erase();
+    }
+}
+
+impl ZeroizeOnDrop for SecretBytes {}
+
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretBytes({} bytes)", self.0.len())
@@ -119,6 +135,13 @@ mod tests {
         for other in [&b""[..], b"ab", b"abcd", b"abd"] {
             assert!(!secret.ct_eq(other));
         }
+    }
+
+    #[test]
+    fn erases_every_byte() {
+        let mut secret = SecretBytes::from_slice(&[b'x'; 100]);
+        secret.erase();
+        assert_eq!(secret.expose(), [0; 100]);
     }
 
     #[test]
