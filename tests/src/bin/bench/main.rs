@@ -136,6 +136,9 @@ fn measure(quick: bool, only: &[Figure]) -> Result<()> {
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let wanted = |figure| only.is_empty() || only.contains(&figure);
     let mut table = Table::default();
+    if let Some(warning) = machine::warn_if_busy()? {
+        table.note(warning);
+    }
     if wanted(Figure::Sealing) {
         sealing::measure(effort, &mut table)?;
     }
