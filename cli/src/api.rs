@@ -71,7 +71,7 @@ pub struct Key {
     pub key_id: String,
     /// `Enabled`, `Disabled`, `PendingDeletion`, or what else the endpoint says.
     pub state: String,
-    /// The version that seals, where the endpoint says.
+    /// The version that seals; none before there is one.
     pub primary_version: Option<u32>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
@@ -98,26 +98,6 @@ struct CreateDatakeyAnswer<'a> {
 #[derive(Deserialize)]
 struct DecryptDatakeyAnswer<'a> {
     data_key: &'a str,
-}
-
-/// A page of keys. Of the API's many fields, those that are shown, and one that is an addition of ours to it.
-#[derive(Deserialize)]
-struct ListKeysAnswer {
-    key_details: Vec<KeyDetails>,
-    next_marker: String,
-    truncated: String,
-}
-
-#[derive(Deserialize)]
-struct KeyDetails {
-    key_id: String,
-    key_alias: String,
-    key_state: String,
-    creation_date: String,
-    #[serde(default)]
-    scheduled_deletion_date: String,
-    #[serde(default)]
-    primary_version: String,
 }
 
 impl Client {
@@ -237,7 +217,7 @@ impl Client {
                 ..Default::default()
             };
             let raw = self.post("list-keys", &body).await?;
-            let page: ListKeysAnswer = self.parse("list-keys", &raw)?;
+            let page: answer::ListKeys = self.parse("list-keys", &raw)?;
             keys.extend(page.key_details.into_iter().map(Key::from));
             if page.truncated != "true" || page.next_marker == marker {
                 break;
@@ -288,8 +268,8 @@ fn pairs(context: &Context) -> Option<Pairs<'_>> {
     ))
 }
 
-impl From<KeyDetails> for Key {
-    fn from(details: KeyDetails) -> Self {
+impl From<answer::KeyDetails> for Key {
+    fn from(details: answer::KeyDetails) -> Self {
         let state = match details.key_state.as_str() {
             "1" => "WaitingForActivation",
             "2" => "Enabled",

@@ -76,12 +76,13 @@ fn a_rotation_is_asked_for_by_annotation_and_old_ciphertexts_still_open() {
     // Once for each value.
     let again = dev.apply(&format!("{annotated}---\n"));
     assert_eq!(again["keys"], Value::Array(Vec::new()));
-    let newer = dev.eventually(&["encrypt"], b"new", |output| {
-        // The version stands at the end of the header, 26 bytes of ciphertext.
-        output.stdout.len() > 36 && output.stdout[..35] != sealed[..35]
+    dev.eventually(&["-o", "json", "keys"], b"", |output| {
+        let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        listed["keys"][0]["primaryVersion"] == 2
     });
+    let newer = dev.ok(&["encrypt"], b"new");
     assert_eq!(dev.ok(&["decrypt"], &sealed), b"old");
-    assert_eq!(dev.ok(&["decrypt"], &newer.stdout), b"new");
+    assert_eq!(dev.ok(&["decrypt"], &newer), b"new");
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn perform(command: &str, dev: &Dev) -> Vec<String> {
         .args(["-c", command])
         .current_dir(dev.folder())
         .env("PATH", path)
+        .env("LC_ALL", "C")
         .env("SEALWARD_ENDPOINT", dev.said("endpoint"))
         .env_remove("SEALWARD_TOKEN_FILE")
         .output()
