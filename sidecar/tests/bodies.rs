@@ -47,6 +47,20 @@ async fn refuses_a_body_over_64_kb() {
 }
 
 #[tokio::test]
+async fn refuses_a_body_that_says_it_will_be_too_long_before_it_comes() {
+    let bed = Bed::start().await;
+    let head = format!(
+        "POST /v1.0/p/kms/gen-random HTTP/1.1\r\nhost: localhost\r\nx-auth-token: {TOKEN}\r\n\
+         content-length: 1000000000000\r\n\r\n"
+    );
+    let reply = bed.send(head.as_bytes()).await;
+    assert_eq!(
+        reply.refused(400, "KMS.0203").header("connection"),
+        Some("close")
+    );
+}
+
+#[tokio::test]
 async fn refuses_what_is_not_json() {
     let bed = Bed::start().await;
     for body in [
