@@ -329,6 +329,23 @@ async fn shutdown_answers_what_has_begun_and_takes_no_more() {
 }
 
 #[tokio::test]
+async fn shutdown_does_not_serve_a_client_that_goes_on_asking() {
+    let bed = bed(LONG, LONG, 16).await;
+    let mut stream = TcpStream::connect(bed.address).await.unwrap();
+    stream.write_all(&gen_random()).await.unwrap();
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    bed.shutdown.trigger();
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let sent = stream.write_all(&gen_random()).await;
+        if sent.is_err() || Reply::try_read(&mut stream).await.is_none() {
+            return;
+        }
+    }
+    panic!("still served");
+}
+
+#[tokio::test]
 async fn shutdown_does_not_wait_for_ever() {
     let bed = Bed::with(SourceKind::Folder, |config| {
         config.connections.drain = Duration::from_millis(200);

@@ -97,6 +97,14 @@ async fn every_use_leaves_one_line_also_a_refused_one() {
 }
 
 #[tokio::test]
+async fn the_end_waits_for_audit_lines_to_be_written() {
+    let bed = Bed::start().await;
+    bed.audit.slow_down();
+    bed.encrypt("x").await;
+    assert_eq!(bed.stop().await.len(), 1);
+}
+
+#[tokio::test]
 async fn re_encrypt_names_both_keys() {
     let bed = Bed::start().await;
     let other = bed.source.create("shop/other".parse().unwrap());

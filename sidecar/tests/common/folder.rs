@@ -31,11 +31,15 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new() -> Self {
+        Self::of(Uuid::from_u128(1))
+    }
+
+    pub(crate) fn of(install_id: Uuid) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folder = Self {
             layout: FolderLayout::new(dir.path()),
             root: RootKey::generate(new_id(), KeyVersion::FIRST, &mut getrandom::SysRng).unwrap(),
-            install_id: Uuid::from_u128(1),
+            install_id,
             records: BTreeMap::new(),
             dir,
         };

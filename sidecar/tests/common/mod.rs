@@ -10,6 +10,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,21 +32,30 @@ pub(crate) const NOW: &str = "2026-11-24T01:14:05Z";
 
 /// Lines that can be read while they are written.
 #[derive(Clone, Default)]
-pub(crate) struct Shelf(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Shelf {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    slow: Arc<AtomicBool>,
+}
 
 impl Shelf {
+    /// Takes half a second for each write from now on.
+    pub(crate) fn slow_down(&self) {
+        self.slow.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8(bytes.clone()).unwrap()
     }
 }
 
 impl Write for Shelf {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(bytes);
+        if self.slow.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let mut all = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(bytes);
         Ok(bytes.len())
     }
 

@@ -2,7 +2,6 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::Timestamp;
 use sealward_core::KeyVersion;
-use sealward_protocol::folder::FORMAT;
 use sealward_runtime::clock::ManualClock;
 use uuid::Uuid;
 
@@ -201,16 +200,21 @@ async fn a_version_with_other_bytes_does_not_replace_a_known_one() {
 
 #[tokio::test]
 async fn another_folder_in_its_place_is_refused() {
-    let (mut watched, id) = Watched::new();
-    watched.folder.install_id = Uuid::from_u128(2);
-    watched.folder.write_marker(FORMAT);
+    let (watched, id) = Watched::new();
+    let mut other = Folder::of(Uuid::from_u128(2));
+    let other_id = other.add(&"shop/other".parse().unwrap());
+    let path = watched.folder.dir.path();
+    fs::rename(path, path.with_extension("away")).unwrap();
+    fs::rename(other.dir.path(), path).unwrap();
     watched.look();
     assert!(
-        watched.problem().contains("another data folder"),
+        watched.problem().contains("restart to serve its keys"),
         "{}",
         watched.problem()
     );
     assert_eq!(watched.load(id).await.versions.len(), 1);
+    assert!(watched.source.load(&Wanted::Id(other_id)).await.is_err());
+    fs::remove_dir_all(path.with_extension("away")).unwrap();
 }
 
 #[test]
