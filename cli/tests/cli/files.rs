@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::common::{Dev, ONE_KEY, PATIENCE, Running, is_one_line, names, stderr};
+use crate::common::{Dev, ONE_KEY, PATIENCE, Running, is_one_line, names, sealward_in, stderr};
 use rustix::process::Signal;
 
 /// Bytes of plaintext in a chunk, and of a chunk with its tag.
@@ -208,6 +210,30 @@ fn memory_stays_small_whatever_the_size_and_no_core_can_be_dumped() {
 }
 
 #[test]
+fn other_processes_of_the_user_cannot_look_into_one_that_holds_plaintext() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = sealward_in(folder.path());
+    command.arg("encrypt").stdin(Stdio::piped());
+    // To root all files of a process belong anyway, so it plays another user.
+    if fs::metadata(folder.path()).unwrap().uid() == 0 {
+        command.uid(65_534).gid(65_534);
+    }
+    // It waits for the text.
+    let running = Running::start(&mut command);
+    let started = Instant::now();
+    // The kernel gives the files in /proc of a process that is not dumpable to root.
+    while fs::metadata(format!("/proc/{}/environ", running.id()))
+        .unwrap()
+        .uid()
+        != 0
+    {
+        assert!(started.elapsed() < PATIENCE, "it is dumpable");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn an_output_that_appears_meanwhile_is_not_replaced() {
     let dev = Dev::start(ONE_KEY);
     let (running, stdin) = waiting(&dev, &["file", "encrypt", "-", "out"], &sample(2 * BUFFER));
@@ -267,13 +293,7 @@ fn a_connection_that_breaks_is_told() {
     let accepted = thread::spawn(move || listener.accept().map(drop));
     let endpoint = format!("http://{address}");
     let output = crate::common::run(
-        crate::common::sealward_in(folder.path()).args([
-            "keys",
-            "--token-file",
-            "token",
-            "--endpoint",
-            &endpoint,
-        ]),
+        sealward_in(folder.path()).args(["keys", "--token-file", "token", "--endpoint", &endpoint]),
         b"",
     );
     accepted.join().unwrap().unwrap();
