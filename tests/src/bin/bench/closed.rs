@@ -90,19 +90,23 @@ impl Crowd {
         })
     }
 
-    /// Gives the connections whose answer is complete, without waiting for any.
-    pub(crate) fn answered(&mut self, into: &mut Vec<usize>) -> Result<()> {
-        into.clear();
+    /// Takes what has come, without waiting, and calls `answered` with each connection whose answer is complete: at
+    /// once, so that the server has something to do while the next one is taken. False if nothing had come.
+    pub(crate) fn take(
+        &mut self,
+        mut answered: impl FnMut(usize, &mut Connection) -> Result<()>,
+    ) -> Result<bool> {
         self.events.clear();
         let room = rustix::buffer::spare_capacity(&mut self.events);
         epoll::wait(&self.epoll, room, Some(&Timespec::default())).context("cannot wait")?;
         for event in &self.events {
             let number = usize::try_from(event.data.u64())?;
-            if self.connections[number].receive()? {
-                into.push(number);
+            let connection = &mut self.connections[number];
+            if connection.receive()? {
+                answered(number, connection)?;
             }
         }
-        Ok(())
+        Ok(!self.events.is_empty())
     }
 
     /// Sends a request on each connection.
@@ -113,16 +117,14 @@ impl Crowd {
     /// Takes answers for `time`, each followed by the next request.
     pub(crate) fn answer_for(&mut self, time: Duration) -> Result<Answers> {
         let started = Instant::now();
-        let (mut requests, mut idle, mut answered) = (0, Duration::ZERO, Vec::new());
-        let mut last = Duration::ZERO;
+        let (mut requests, mut idle, mut last) = (0, Duration::ZERO, Duration::ZERO);
         while last < time {
-            self.answered(&mut answered)?;
-            requests += answered.len() as u64;
-            for number in &answered {
-                self.connections[*number].send()?;
-            }
+            let busy = self.take(|_, connection| {
+                requests += 1;
+                connection.send()
+            })?;
             let now = started.elapsed();
-            if self.events.is_empty() {
+            if !busy {
                 idle += now.saturating_sub(last);
             }
             last = now;

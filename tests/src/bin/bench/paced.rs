@@ -24,7 +24,6 @@ pub(crate) fn load(
     let mut idle: Vec<usize> = (0..crowd.connections.len()).collect();
     let mut intended = vec![Instant::now(); idle.len()];
     let mut waiting = VecDeque::new();
-    let mut answered = Vec::new();
     let mut latencies = Vec::new();
     let distance = Duration::from_secs_f64(1.0 / rate);
     let started = Instant::now();
@@ -41,14 +40,13 @@ pub(crate) fn load(
             crowd.connections[number].send()?;
         }
         // Without sleep, also because timers are late by more than what is measured.
-        crowd.answered(&mut answered)?;
-        let now = Instant::now();
-        for number in &answered {
-            latencies.push(now.duration_since(intended[*number]));
-            idle.push(*number);
-        }
+        crowd.take(|number, _| {
+            latencies.push(intended[number].elapsed());
+            idle.push(number);
+            Ok(())
+        })?;
         ensure!(
-            now.duration_since(started) < time * 3,
+            started.elapsed() < time * 3,
             "the server does not keep up with {rate:.0} requests/s"
         );
     }
