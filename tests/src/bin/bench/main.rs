@@ -106,15 +106,16 @@ struct Effort {
 
 impl Effort {
     const FULL: Self = Self {
-        round: 3.0,
-        rounds: 9,
+        // Short and many: the speed of a virtual machine changes within seconds, and both sides must meet it alike.
+        round: 1.0,
+        rounds: 25,
         starts: 100,
         runs: 9,
         file_mib: 1024,
     };
     const QUICK: Self = Self {
         round: 0.5,
-        rounds: 3,
+        rounds: 5,
         starts: 10,
         runs: 3,
         file_mib: 128,
