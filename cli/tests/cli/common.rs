@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ pub(crate) fn sealward_in(folder: &Path) -> Command {
 pub(crate) struct Running {
     child: Child,
     lines: Option<Receiver<String>>,
-    errors: Option<BufReader<ChildStderr>>,
+    errors: Option<Receiver<String>>,
 }
 
 impl Running {
@@ -68,7 +68,7 @@ impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = child.stdout.take().map(collect_lines);
-        let errors = child.stderr.take().map(BufReader::new);
+        let errors = child.stderr.take().map(collect_lines);
         Self {
             child,
             lines,
@@ -89,10 +89,8 @@ impl Running {
             assert!(started.elapsed() < PATIENCE, "it does not end");
             thread::sleep(Duration::from_millis(5));
         }
-        let mut text = String::new();
-        if let Some(mut errors) = self.errors.take() {
-            errors.read_to_string(&mut text).unwrap();
-        }
+        let errors = self.errors.take().into_iter().flatten();
+        let text = errors.map(|line| line + "\n").collect();
         (self.child.wait().unwrap().code(), text)
     }
 
@@ -102,10 +100,9 @@ impl Running {
     }
 
     /// The next line of standard error.
-    pub(crate) fn error_line(&mut self) -> String {
-        let mut line = String::new();
-        self.errors.as_mut().unwrap().read_line(&mut line).unwrap();
-        line
+    pub(crate) fn error_line(&self) -> String {
+        let errors = self.errors.as_ref().unwrap();
+        errors.recv_timeout(PATIENCE).unwrap()
     }
 
     /// Its standard input, to be closed by dropping it.
@@ -126,10 +123,10 @@ impl Drop for Running {
     }
 }
 
-fn collect_lines(stdout: ChildStdout) -> Receiver<String> {
+fn collect_lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
@@ -190,8 +187,8 @@ impl Dev {
     }
 
     /// The next line of standard error.
-    pub(crate) fn error(&mut self) -> Value {
-        let line = self.running.as_mut().unwrap().error_line();
+    pub(crate) fn error(&self) -> Value {
+        let line = self.running().error_line();
         serde_json::from_str(&line).expect(&line)
     }
 
