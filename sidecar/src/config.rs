@@ -15,6 +15,10 @@ use crate::server::Connections;
 /// The port of the localhost endpoint, unless another is named.
 pub const API_PORT: u16 = 7325;
 
+/// How many connections may be open at once, unless another number is set. One that is sending costs about
+/// 19 KB, and all of them together must leave the process below 8 MiB.
+pub const MAX_CONNECTIONS: u32 = 128;
+
 /// Where health and metrics are, unless somewhere else: on all addresses of the
 /// pod, since kubelet and Prometheus come from outside.
 pub const ADMIN_ADDRESS: &str = "0.0.0.0:7326";
@@ -67,7 +71,7 @@ pub struct Args {
     pub service_account: String,
 
     /// How many connections may be open at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536), env = "SEALWARD_MAX_CONNECTIONS")]
+    #[arg(long, value_name = "NUMBER", default_value_t = MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=65_536), env = "SEALWARD_MAX_CONNECTIONS")]
     pub max_connections: u32,
 
     /// How long keys may be used, in seconds, when the data folder cannot be read
@@ -119,7 +123,7 @@ impl Config {
                 ..Subject::default()
             },
             connections: Connections {
-                max: 256,
+                max: MAX_CONNECTIONS,
                 deadlines: Deadlines {
                     request: Duration::from_secs(10),
                     idle: Duration::from_secs(90),
@@ -183,7 +187,7 @@ mod tests {
         let config = Config::from(&args);
         assert_eq!(config.port, 7325);
         assert_eq!(config.admin_address.unwrap().port(), 7326);
-        assert_eq!(config.connections.max, 256);
+        assert_eq!(config.connections.max, 128);
         assert_eq!(config.keys.staleness, Duration::from_hours(24));
         assert_eq!(args.token_file_mode, 0o600);
     }
