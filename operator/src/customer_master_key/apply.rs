@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 use rand_core::TryCryptoRng;
 use sealward_core::{KeyId, KeyVersion, VersionKey};
-use sealward_protocol::material::{
-    Record, RecordState, RotationRequest, SealedVersion, VersionContext,
-};
+use sealward_protocol::material::{Record, RotationRequest, SealedVersion, VersionContext};
 use sealward_protocol::names::RecordName;
 use uuid::Uuid;
 
@@ -65,19 +63,7 @@ fn new_record(key_id: KeyId, desired: Desired, namespace_uid: Uuid, now: Timesta
             requested_at,
             version: KeyVersion::FIRST,
         });
-    Record {
-        key_id,
-        namespace: desired.key.namespace().to_owned(),
-        name: desired.key.name().to_owned(),
-        namespace_uid,
-        state: RecordState::Active,
-        highest_version: None,
-        versions: Vec::new(),
-        rotation_requests: requests.into_iter().collect(),
-        spec: desired.spec,
-        created_at: now,
-        deletion_requested_at: None,
-        destroy_at: None,
-        destroyed_at: None,
-    }
+    let mut record = Record::new(key_id, &desired.key, namespace_uid, desired.spec, now);
+    record.rotation_requests.extend(requests);
+    record
 }

@@ -121,6 +121,31 @@ pub struct Record {
 }
 
 impl Record {
+    /// The record with which a CMK begins: no version of it counts yet.
+    pub fn new(
+        key_id: KeyId,
+        key: &KeyName,
+        namespace_uid: Uuid,
+        spec: SpecSeen,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            key_id,
+            namespace: key.namespace().to_owned(),
+            name: key.name().to_owned(),
+            namespace_uid,
+            state: RecordState::Active,
+            highest_version: None,
+            versions: Vec::new(),
+            rotation_requests: Vec::new(),
+            spec,
+            created_at,
+            deletion_requested_at: None,
+            destroy_at: None,
+            destroyed_at: None,
+        }
+    }
+
     /// Parses and checks a record that was found under `name`.
     pub fn parse(json: &[u8], name: &RecordName) -> Result<Self, DocumentError> {
         let record: Self = serde_json::from_slice(json).map_err(DocumentError::Json)?;

@@ -2,7 +2,7 @@ use getrandom::SysRng;
 
 use super::*;
 use crate::keyset::{Fault, KeySet};
-use crate::names::RecordName;
+use crate::names::{KeyName, RecordName};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -22,27 +22,22 @@ fn root() -> RootKey {
 }
 
 fn record(name: &str) -> Record {
-    Record {
-        key_id: KeyId::generate(&mut SysRng).unwrap(),
-        namespace: "shop".to_owned(),
-        name: name.to_owned(),
-        namespace_uid: Uuid::from_u128(7),
-        state: RecordState::Active,
-        highest_version: None,
-        versions: Vec::new(),
-        rotation_requests: Vec::new(),
-        spec: SpecSeen {
-            enabled: true,
-            description: String::new(),
-            rotation_days: None,
-            pending_deletion_days: 30,
-            custody: Custody::Sidecar,
-        },
-        created_at: at("2026-01-01T00:00:00Z"),
-        deletion_requested_at: None,
-        destroy_at: None,
-        destroyed_at: None,
-    }
+    let key = KeyName::new("shop", name).unwrap();
+    let spec = SpecSeen {
+        enabled: true,
+        description: String::new(),
+        rotation_days: None,
+        pending_deletion_days: 30,
+        custody: Custody::Sidecar,
+    };
+    let id = KeyId::generate(&mut SysRng).unwrap();
+    Record::new(
+        id,
+        &key,
+        Uuid::from_u128(7),
+        spec,
+        at("2026-01-01T00:00:00Z"),
+    )
 }
 
 fn name_of(record: &Record) -> RecordName {

@@ -13,8 +13,7 @@ use jiff::Timestamp;
 use sealward_core::{KeyId, KeyVersion, RootKey, VersionKey};
 use sealward_protocol::folder::{FORMAT, FolderLayout, FormatMarker};
 use sealward_protocol::material::{
-    CountedVersion, Custody, Record, RecordState, RootKeyDocument, SealedVersion, SpecSeen,
-    VersionContext,
+    CountedVersion, Custody, Record, RootKeyDocument, SealedVersion, SpecSeen, VersionContext,
 };
 use sealward_protocol::names::{KeyName, RecordName};
 use tempfile::TempDir;
@@ -61,27 +60,14 @@ impl Folder {
 
     pub(crate) fn add(&mut self, name: &KeyName) -> KeyId {
         let id = new_id();
-        let record = Record {
-            key_id: id,
-            namespace: name.namespace().to_owned(),
-            name: name.name().to_owned(),
-            namespace_uid: self.install_id,
-            state: RecordState::Active,
-            highest_version: None,
-            versions: Vec::new(),
-            rotation_requests: Vec::new(),
-            spec: SpecSeen {
-                enabled: true,
-                description: String::new(),
-                rotation_days: None,
-                pending_deletion_days: 30,
-                custody: Custody::Sidecar,
-            },
-            created_at: Timestamp::UNIX_EPOCH,
-            deletion_requested_at: None,
-            destroy_at: None,
-            destroyed_at: None,
+        let spec = SpecSeen {
+            enabled: true,
+            description: String::new(),
+            rotation_days: None,
+            pending_deletion_days: 30,
+            custody: Custody::Sidecar,
         };
+        let record = Record::new(id, name, self.install_id, spec, Timestamp::UNIX_EPOCH);
         self.records.insert(id, record);
         self.add_version(id);
         id

@@ -75,20 +75,11 @@ fn counted(number: u32) -> CountedVersion {
 
 /// A record that counts versions 1 to `highest`, each made on the day of its number.
 fn record(highest: u32) -> Record {
+    let key = KeyName::new("shop", "web").unwrap();
     Record {
-        key_id: key_id(),
-        namespace: "shop".to_owned(),
-        name: "web".to_owned(),
-        namespace_uid: UID,
-        state: RecordState::Active,
         highest_version: KeyVersion::new(highest),
         versions: (1..=highest).map(counted).collect(),
-        rotation_requests: Vec::new(),
-        spec: spec(),
-        created_at: day(0),
-        deletion_requested_at: None,
-        destroy_at: None,
-        destroyed_at: None,
+        ..Record::new(key_id(), &key, UID, spec(), day(0))
     }
 }
 

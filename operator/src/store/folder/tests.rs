@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use getrandom::SysRng;
 use jiff::Timestamp;
 use sealward_core::{KeyId, KeyVersion, VersionKey};
-use sealward_protocol::material::{Custody, RecordState, SpecSeen, VersionContext};
+use sealward_protocol::material::{Custody, SpecSeen, VersionContext};
 use sealward_protocol::names::KeyName;
 use tempfile::TempDir;
 
@@ -14,27 +14,21 @@ const ID: Uuid = Uuid::from_u128(7);
 const NO_PATIENCE: Duration = Duration::from_millis(30);
 
 fn record() -> Record {
-    Record {
-        key_id: KeyId::from_bytes([1; 16]),
-        namespace: "shop".to_owned(),
-        name: "web".to_owned(),
-        namespace_uid: ID,
-        state: RecordState::Active,
-        highest_version: None,
-        versions: Vec::new(),
-        rotation_requests: Vec::new(),
-        spec: SpecSeen {
-            enabled: true,
-            description: String::new(),
-            rotation_days: None,
-            pending_deletion_days: 30,
-            custody: Custody::Sidecar,
-        },
-        created_at: Timestamp::UNIX_EPOCH,
-        deletion_requested_at: None,
-        destroy_at: None,
-        destroyed_at: None,
-    }
+    let key = KeyName::new("shop", "web").unwrap();
+    let spec = SpecSeen {
+        enabled: true,
+        description: String::new(),
+        rotation_days: None,
+        pending_deletion_days: 30,
+        custody: Custody::Sidecar,
+    };
+    Record::new(
+        KeyId::from_bytes([1; 16]),
+        &key,
+        ID,
+        spec,
+        Timestamp::UNIX_EPOCH,
+    )
 }
 
 fn name() -> RecordName {
